@@ -1,0 +1,44 @@
+"""A multi-Region AWS Key Management Service that you can break.
+
+    import regionsim
+
+    result = regionsim.run("scenarios/primary-outage.yaml", seed=7)
+    assert result.verdict == "ok"
+
+Names are imported when they are first used, so that `import regionsim` costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from regionsim.names.mistakes import ConfigError, RegionsimError
+    from regionsim.scenario.errors import ScenarioError
+    from regionsim.scenario.results import RunResult, Verdict
+    from regionsim.scenario.run import run
+
+__version__ = "0.1.0"
+
+__all__ = ["ConfigError", "RegionsimError", "RunResult", "ScenarioError", "Verdict", "__version__", "run"]
+
+_HOMES = {
+    "ConfigError": "regionsim.names.mistakes",
+    "RegionsimError": "regionsim.names.mistakes",
+    "RunResult": "regionsim.scenario.results",
+    "ScenarioError": "regionsim.scenario.errors",
+    "Verdict": "regionsim.scenario.results",
+    "run": "regionsim.scenario.run",
+}
+
+
+def __getattr__(name: str) -> object:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'regionsim' has no attribute '{name}'")
+    return getattr(import_module(home), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

@@ -1,0 +1,1 @@
+"""The rules of KMS: pure decisions, no clock, no randomness, no input or output."""

@@ -1,0 +1,42 @@
+"""Mistakes of the person running regionsim, and the nearest valid name to offer them.
+
+RegionsimError
+├── ConfigError                a setting, a path or a usage that cannot work
+└── (scenario.ScenarioError)   a scenario file, with path, line and column
+
+Refusals of KMS are something else: they are answers (`regionsim.kms.errors`).
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class RegionsimError(Exception):
+    """The input or the usage is wrong; the message says what was found, what was wanted, and what to do."""
+
+
+class ConfigError(RegionsimError):
+    """A setting, a path or a usage that cannot work."""
+
+
+def nearest(word: str, candidates: Iterable[str]) -> str | None:
+    """The valid name that `word` was probably meant to be, or None when nothing is close."""
+    names = sorted(set(candidates))
+    folded = {name.casefold(): name for name in reversed(names)}
+    found = difflib.get_close_matches(word.casefold(), list(folded), n=1, cutoff=0.6)
+    return folded[found[0]] if found else None
+
+
+def advice(word: str, candidates: Iterable[str], *, shown: int = 12) -> str:
+    """A sentence for an unknown name: the nearest valid one, or the valid ones when they are few."""
+    names = sorted(set(candidates))
+    meant = nearest(word, names)
+    if meant is not None:
+        return f"did you mean '{meant}'?"
+    if not names:
+        return "there is none"
+    if len(names) <= shown:
+        return "valid: " + ", ".join(names)
+    return "valid: " + ", ".join(names[:shown]) + f", ... ({len(names)} in all)"
