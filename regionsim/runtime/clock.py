@@ -1,0 +1,179 @@
+"""What time it is: the calendar as a node reads it, and instants and durations as text.
+
+A clock is for reading only. Waiting goes by durations (`tasks.sleep`), which neither skew nor a change of the
+calendar reaches.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from datetime import UTC, datetime, timedelta
+from fractions import Fraction
+from typing import Protocol
+
+from regionsim.runtime import tasks
+from regionsim.runtime.virtual_loop import NS_PER_SECOND, VirtualLoop
+
+NS_PER_MS = 1_000_000
+NS_PER_MINUTE = 60 * NS_PER_SECOND
+NS_PER_HOUR = 60 * NS_PER_MINUTE
+NS_PER_DAY = 24 * NS_PER_HOUR
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class ReadableClock(Protocol):
+    """What node code may know of a clock."""
+
+    def now_ns(self) -> int:
+        """Nanoseconds since 1970 (UTC), as this node reads them."""
+        ...
+
+
+class Clock:
+    """A node's clock in a simulation: `start_at_ns` at the loop's beginning, then the loop's time, plus `skew_ns`.
+
+    Instants are nanoseconds since 1970 (UTC). On a loop in real time the beginning is the first reading.
+    """
+
+    def __init__(self, start_at_ns: int, skew_ns: int = 0) -> None:
+        self._start_at_ns = start_at_ns
+        self._skew_ns = skew_ns
+        self._real_origin_ns: int | None = None
+
+    @property
+    def skew_ns(self) -> int:
+        """How far this node's reading is ahead of the truth."""
+        return self._skew_ns
+
+    def now_ns(self) -> int:
+        """The instant as the node reads it."""
+        return self.true_now_ns() + self._skew_ns
+
+    def true_now_ns(self) -> int:
+        """The instant that it is, whatever the node reads."""
+        return self._start_at_ns + self._elapsed_ns()
+
+    def set_skew(self, skew_ns: int) -> None:
+        """From now on be `skew_ns` ahead (behind, when negative)."""
+        self._skew_ns = skew_ns
+
+    def _elapsed_ns(self) -> int:
+        loop = asyncio.get_running_loop()
+        if isinstance(loop, VirtualLoop):
+            return loop.now_ns
+        now_ns = tasks.now_ns()
+        if self._real_origin_ns is None:
+            self._real_origin_ns = now_ns
+        return now_ns - self._real_origin_ns
+
+
+class WallClock:
+    """The machine's clock, moved on by all that was `advance`d; it never goes back, though the machine's may."""
+
+    def __init__(self, skew_ns: int = 0) -> None:
+        self._skew_ns = skew_ns
+        self._offset_ns = 0
+        self._latest_ns = 0
+
+    @property
+    def skew_ns(self) -> int:
+        """How far this node's reading is ahead of the truth."""
+        return self._skew_ns
+
+    def now_ns(self) -> int:
+        """The instant as the node reads it: nanoseconds since 1970 (UTC)."""
+        return self.true_now_ns() + self._skew_ns
+
+    def true_now_ns(self) -> int:
+        """The instant that it is, whatever the node reads."""
+        self._latest_ns = max(self._latest_ns, time.time_ns() + self._offset_ns)
+        return self._latest_ns
+
+    def set_skew(self, skew_ns: int) -> None:
+        """From now on be `skew_ns` ahead (behind, when negative)."""
+        self._skew_ns = skew_ns
+
+    def advance(self, duration_ns: int) -> None:
+        """Move on by `duration_ns` at once. What falls due on the way is the caller's to fire, in order."""
+        assert duration_ns >= 0, "time moves forward"
+        self._offset_ns += duration_ns
+
+
+# ----------------------------------------------------------------------------------------------- instants as text
+
+_INSTANT = re.compile(
+    r"(?P<date>[0-9]{4}-[0-9]{2}-[0-9]{2})[Tt](?P<time>[0-9]{2}:[0-9]{2}:[0-9]{2})"
+    r"(?:\.(?P<fraction>[0-9]{1,9}))?(?P<zone>[Zz]|[+-][0-9]{2}:[0-9]{2})"
+)
+
+
+def format_instant(instant_ns: int) -> str:
+    """`2026-01-01T00:00:00.000Z`: RFC 3339, UTC, cut to milliseconds."""
+    moment = _EPOCH + timedelta(milliseconds=instant_ns // NS_PER_MS)
+    return moment.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+
+
+def parse_instant(text: str) -> int:
+    """Nanoseconds since 1970 from RFC 3339 text with its zone. Errors: ValueError saying what was wanted."""
+    found = _INSTANT.fullmatch(text)
+    wanted = f"'{text}' is no instant; write it like 2026-01-01T00:00:00Z"
+    if found is None:
+        raise ValueError(wanted)
+    zone = found["zone"].upper().replace("Z", "+00:00")
+    try:
+        moment = datetime.fromisoformat(f"{found['date']}T{found['time']}{zone}")
+    except ValueError as error:
+        raise ValueError(f"{wanted} ({error})") from None
+    since = moment - _EPOCH
+    return (since.days * 86_400 + since.seconds) * NS_PER_SECOND + int((found["fraction"] or "").ljust(9, "0"))
+
+
+# ---------------------------------------------------------------------------------------------- durations as text
+
+_UNITS = {
+    "d": NS_PER_DAY,
+    "h": NS_PER_HOUR,
+    "m": NS_PER_MINUTE,
+    "s": NS_PER_SECOND,
+    "ms": NS_PER_MS,
+    "us": 1_000,
+    "ns": 1,
+}
+_RANK = {unit: rank for rank, unit in enumerate(_UNITS)}
+_DURATION_PART = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?)(d|h|ms|m|s|us|ns)")
+_DURATION = re.compile(rf"(?:{_DURATION_PART.pattern})+")
+
+
+def format_duration(duration_ns: int) -> str:
+    """`10m5s`, `1d3h`, `250ms`, `0s`: exact, largest unit first, a minus in front when negative."""
+    rest_ns = abs(duration_ns)
+    parts = []
+    for unit, unit_ns in _UNITS.items():
+        count, rest_ns = divmod(rest_ns, unit_ns)
+        if count:
+            parts.append(f"{count}{unit}")
+    return ("-" if duration_ns < 0 else "") + ("".join(parts) or "0s")
+
+
+def parse_duration(text: str, *, is_signed: bool = False) -> int:
+    """Nanoseconds from `90s`, `2h`, `366d`, `1d3h`, `10m5s`, `0.3ms`, `250us`; with `is_signed` also `-5s`.
+
+    Errors: ValueError saying what was wanted: units from large to small, each once, no spaces, whole nanoseconds.
+    """
+    sign = -1 if is_signed and text.startswith("-") else 1
+    digits = text[1:] if sign < 0 else text
+    if not _DURATION.fullmatch(digits):
+        raise ValueError(f"'{text}' is no duration; write it like 90s, 2h, 366d, 10m5s or 0.3ms, without spaces")
+    total = Fraction(0)
+    last_rank = -1
+    for number, unit in _DURATION_PART.findall(digits):
+        if _RANK[unit] <= last_rank:
+            raise ValueError(f"'{text}' is no duration; units go from large to small, each once, like 1d3h or 10m5s")
+        last_rank = _RANK[unit]
+        total += Fraction(number) * _UNITS[unit]
+    if total.denominator != 1:
+        raise ValueError(f"'{text}' is no whole number of nanoseconds")
+    return sign * total.numerator

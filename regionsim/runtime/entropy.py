@@ -1,0 +1,130 @@
+"""All randomness there is: streams by name, from a seed or from the operating system.
+
+Theory of operation. Each who draws has a stream of its own, named by a label (`link us-east-1>eu-west-1`, `disk
+eu-west-1`). A seeded stream starts from SHA-256 of (seed, label), so drawing from one never shifts another, and no
+stream depends on the order in which the streams were asked for. Every method draws a fixed amount from its stream
+whatever its arguments, so that a decision which changes a bound does not shift the draws after it.
+
+Seeded streams predict every key made from them. They exist for simulation only, and refuse to be made in real time.
+"""
+
+from __future__ import annotations
+
+import builtins
+import hashlib
+import math
+import random
+from typing import NoReturn, Protocol
+
+from regionsim.runtime.loop import is_real_time
+
+
+class Stream(Protocol):
+    """One sequence of draws."""
+
+    def random(self) -> float:
+        """A number in [0, 1)."""
+        ...
+
+    def bytes(self, n: int, /) -> builtins.bytes:
+        """`n` bytes, each of the 256 values as likely as any other."""
+        ...
+
+    def below(self, n: int, /) -> int:
+        """A whole number in [0, n), for n up to 2**64; the bias is under 2**-64."""
+        ...
+
+    def uniform(self, a: float, b: float, /) -> float:
+        """A number between `a` and `b`."""
+        ...
+
+    def exponential(self, mean: float, /) -> float:
+        """A waiting time of a memoryless arrival; 0 or more."""
+        ...
+
+    def normal(self, mean: float, deviation: float, /) -> float:
+        """A normally distributed number; two draws."""
+        ...
+
+
+class Entropy(Protocol):
+    """Where streams come from."""
+
+    def stream(self, label: str) -> Stream:
+        """The stream named `label`."""
+        ...
+
+
+class SeededEntropy:
+    """Streams that repeat: the same for the same seed and label in every process and on every supported Python.
+
+    Asking twice for a label gives the same stream. `repr` says nothing of the seed.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+        self._streams: dict[str, Stream] = {}
+
+    def __repr__(self) -> str:
+        return f"<SeededEntropy, {len(self._streams)} streams>"
+
+    def stream(self, label: str) -> Stream:
+        """The stream named `label`. Refuses (assert) to work in real time."""
+        assert not is_real_time(), "seeded entropy in real time: every key would be predictable; use OsEntropy"
+        found = self._streams.get(label)
+        if found is None:
+            found = self._streams[label] = _RandomStream(label, seeded_random(self._seed, label))
+        return found
+
+
+class OsEntropy:
+    """Streams from the operating system's entropy: unpredictable, and the label does not matter."""
+
+    def __init__(self) -> None:
+        self._source = random.SystemRandom()
+
+    def __repr__(self) -> str:
+        return "<OsEntropy>"
+
+    def stream(self, label: str) -> Stream:
+        """A stream; `label` only names it in its `repr`."""
+        return _RandomStream(label, self._source)
+
+
+def seeded_random(seed: int, label: str) -> random.Random:
+    """Python's generator started from (seed, label), for what wants one (`VirtualLoop(shuffle=...)`)."""
+    # Injective: a number in decimal holds no colon.
+    digest = hashlib.sha256(f"{seed}:{label}".encode()).digest()
+    return random.Random(int.from_bytes(digest, "big"))
+
+
+class _RandomStream:
+    """Distributions on Python's generator, from only its `random`, `getrandbits` and `randbytes`, which are stable."""
+
+    __slots__ = ("_bits", "_label", "bytes", "random")
+
+    def __init__(self, label: str, source: random.Random) -> None:
+        self._label = label
+        self._bits = source.getrandbits
+        self.random = source.random
+        self.bytes = source.randbytes
+
+    def __repr__(self) -> str:
+        return f"<Stream '{self._label}'>"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a stream's state predicts keys and is not written anywhere")
+
+    def below(self, n: int, /) -> int:
+        assert 0 < n <= 1 << 64, f"a bound lies between 1 and 2**64, not at {n}"
+        return (self._bits(128) * n) >> 128
+
+    def uniform(self, a: float, b: float, /) -> float:
+        return a + (b - a) * self.random()
+
+    def exponential(self, mean: float, /) -> float:
+        return -mean * math.log1p(-self.random())
+
+    def normal(self, mean: float, deviation: float, /) -> float:
+        radius = math.sqrt(-2.0 * math.log1p(-self.random()))
+        return mean + deviation * radius * math.cos(math.tau * self.random())
