@@ -1,0 +1,50 @@
+"""The faults of this version, as values: what is broken, not from when until when (that is the timeline's business)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeAlias
+
+
+class OutageMode(StrEnum):
+    """How an unreachable Region shows itself to a caller."""
+
+    HANG = "hang"
+    """Nothing answers: the caller runs into its time-out (`ConnectTimeout`)."""
+    REFUSE = "refuse"
+    """The connection is refused at once (`ConnectionRefused`)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegionOutage:
+    """A Region's KMS and its links cannot be reached; nothing in it is lost."""
+
+    region: str
+    mode: OutageMode = OutageMode.HANG
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegionCrash:
+    """A Region's hosts lose their memory; store and HSMs keep theirs. It is down while the fault is on."""
+
+    region: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkCut:
+    """Nothing passes between two Regions, in either direction."""
+
+    between: tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkLoss:
+    """Envelopes are lost, each with `probability`, between two Regions in both directions, or (None) on every link."""
+
+    between: tuple[str, str] | None = None
+    probability: float
+
+
+Fault: TypeAlias = RegionOutage | RegionCrash | LinkCut | LinkLoss
+"""One cause of harm."""

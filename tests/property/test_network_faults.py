@@ -1,0 +1,125 @@
+"""Faults as values: whatever is written reads back, and rules add up whatever their order."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from regionsim.faults.active import ActiveFaults
+from regionsim.faults.verdicts import DiskRule, LinkDraws, LinkRule, LinkVerdict, judge_link
+from regionsim.faults.vocabulary import (
+    Fault,
+    FaultError,
+    LinkCut,
+    LinkLoss,
+    OutageMode,
+    RegionCrash,
+    RegionOutage,
+    as_mapping,
+    describe,
+    format_probability,
+    parse_fault,
+    parse_probability,
+    regions_of,
+)
+
+PROBABILITIES = st.floats(min_value=0, max_value=1)
+DRAWS = st.builds(LinkDraws, *[st.floats(min_value=0, max_value=1, exclude_max=True)] * 6)
+REGIONS = st.sampled_from(["us-east-1", "eu-west-1", "ap-southeast-2"])
+PAIRS = st.permutations(["us-east-1", "eu-west-1", "ap-southeast-2"]).map(lambda regions: (regions[0], regions[1]))
+FAULTS: st.SearchStrategy[Fault] = st.one_of(
+    st.builds(RegionOutage, region=REGIONS, mode=st.sampled_from(OutageMode)),
+    st.builds(RegionCrash, region=REGIONS),
+    st.builds(LinkCut, between=PAIRS),
+    st.builds(LinkLoss, between=st.none() | PAIRS, probability=PROBABILITIES),
+)
+ACTIVE = st.lists(FAULTS, max_size=5).map(
+    lambda faults: ActiveFaults(by_name={f"fault {number}": fault for number, fault in enumerate(faults)})
+)
+RULES = st.builds(
+    LinkRule,
+    cut_by=st.sampled_from(["", "link_cut", "region_outage"]),
+    loss=PROBABILITIES,
+    duplicate=PROBABILITIES,
+    reorder=PROBABILITIES,
+    delay_ns=st.integers(0, 10**9),
+)
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=12), inner, max_size=3),
+    max_leaves=8,
+)
+WORDS = st.sampled_from(["region_outage", "region_crash", "link_cut", "link_loss", "partition", "nonsense"])
+
+
+@given(FAULTS)
+def test_every_fault_reads_back(fault: Fault) -> None:
+    assert parse_fault(as_mapping(fault)) == fault
+    assert all(region in describe(fault) for region in regions_of(fault))
+
+
+@given(PROBABILITIES)
+def test_every_probability_reads_back_exactly(probability: float) -> None:
+    assert parse_probability(format_probability(probability)) == probability
+
+
+@given(st.dictionaries(WORDS, ANYTHING, max_size=2) | ANYTHING)
+def test_whatever_is_written_is_a_fault_or_one_kind_of_mistake(written: object) -> None:
+    try:
+        fault = parse_fault(written)
+    except FaultError as mistake:
+        fault = None
+        lines = str(mistake).splitlines()
+    if fault is None:
+        assert len(lines) == 1
+    else:
+        assert parse_fault(as_mapping(fault)) == fault
+
+
+@given(RULES, RULES)
+def test_rules_add_up_in_any_order(a: LinkRule, b: LinkRule) -> None:
+    assert a + b == b + a
+    assert a + LinkRule() == a
+    for total, part in ((a + b).loss, a.loss), ((a + b).duplicate, a.duplicate), ((a + b).reorder, a.reorder):
+        assert part - 1e-15 <= total <= 1
+
+
+@given(PROBABILITIES, PROBABILITIES, st.integers(0, 10**9))
+def test_disk_rules_add_up_in_any_order(error: float, torn: float, slow_ns: int) -> None:
+    a, b = DiskRule(error=error, slow_ns=slow_ns), DiskRule(torn=torn, error=torn, is_full=True)
+    assert a + b == b + a
+    assert a + DiskRule() == a
+
+
+@given(ACTIVE, FAULTS, PAIRS, DRAWS)
+def test_one_more_fault_never_saves_an_envelope(
+    active: ActiveFaults, fault: Fault, pair: tuple[str, str], draws: LinkDraws
+) -> None:
+    before = active.link_verdict(*pair, draws)
+    after = active.add("one more", fault).link_verdict(*pair, draws)
+    assert after.dropped_by or not before.dropped_by
+
+
+@given(ACTIVE, FAULTS)
+def test_healing_undoes_adding(active: ActiveFaults, fault: Fault) -> None:
+    name = active.free_name(fault)
+    assert active.add(name, fault).heal(name) == active
+
+
+@given(ACTIVE, st.permutations(range(5)), PAIRS)
+def test_the_order_of_faults_does_not_matter(active: ActiveFaults, order: list[int], pair: tuple[str, str]) -> None:
+    faults = list(active.by_name.items())
+    shuffled = ActiveFaults(by_name=dict(faults[index] for index in order if index < len(faults)))
+    a, b = active.link_rule(*pair), shuffled.link_rule(*pair)
+    assert abs(a.loss - b.loss) < 1e-12
+    assert bool(a.cut_by) == bool(b.cut_by)
+    for region in pair:
+        assert active.call_verdict(region) is shuffled.call_verdict(region)
+
+
+@given(RULES, DRAWS)
+def test_a_drop_is_moot_otherwise(rule: LinkRule, draws: LinkDraws) -> None:
+    verdict = judge_link(rule, draws)
+    if verdict.dropped_by:
+        assert verdict == LinkVerdict(dropped_by=verdict.dropped_by)
+    else:
+        assert not rule.cut_by
+        assert draws.loss >= rule.loss
