@@ -1,0 +1,362 @@
+"""One HSM: an actor that does one job at a time, in the order of arrival.
+
+    EMPTY --join--> JOINING --(time to join)--> OPERATIONAL --zeroise--> ZEROISED --restart--> EMPTY
+
+Theory of operation. A job that arrives is a visit. At an idle HSM its service begins at once; else it waits in the
+queue, which is taken in order, and after `JOBS_AT_ONCE` visits on end the others on the loop get a turn. A job is
+computed when its service begins. If it has a service time it holds the HSM until a timer ends the service; then its
+answer travels for its transit time. In real time a job of half a millisecond or more computes on the HSM's own thread
+meanwhile; AES-sized work gains nothing there. There is no task: switching to one costs more than the cryptography.
+
+An HSM that leaves OPERATIONAL, or goes offline, answers what it had not finished with KMSInternalException.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from enum import StrEnum
+from functools import partial
+from typing import Any
+
+from regionsim.hsm.confined import Confined
+from regionsim.hsm.domain import DomainState
+from regionsim.hsm.memory import HsmMemory
+from regionsim.hsm.profiles import JobTime, Profile, material_count
+from regionsim.hsm.replication_keys import ReplicationRegistry
+from regionsim.kms.errors import KmsError, KMSInternalException
+from regionsim.kms.hsm_jobs import AcceptAgreement, CompleteAgreement, HsmAnswer, HsmJob, OfferAgreement
+from regionsim.runtime.entropy import Entropy
+from regionsim.runtime.loop import is_real_time
+from regionsim.runtime.tasks import Cancellable, call_later_ns, future, now_ns, sleep
+from regionsim.runtime.trace import Trace
+
+JOBS_AT_ONCE = 256
+QUEUE_LIMIT = 10_000
+"""Jobs that wait for one HSM; the next one is refused."""
+
+_LONG_JOBS = frozenset({OfferAgreement, AcceptAgreement, CompleteAgreement})
+_MANY_MATERIALS = 64
+"""A batch of so many takes half a millisecond, as the long jobs do."""
+
+Outcome = HsmAnswer | KmsError
+
+
+class HsmState(StrEnum):
+    """Where an HSM is in its life. Source: kms-facts 12.10."""
+
+    EMPTY = "EMPTY"
+    JOINING = "JOINING"
+    OPERATIONAL = "OPERATIONAL"
+    ZEROISED = "ZEROISED"
+
+
+class Visit:
+    """One job at one HSM, from its arrival to its answer."""
+
+    __slots__ = ("_outcome", "_waiter", "arrived_ns", "job", "time")
+
+    def __init__(self, job: HsmJob, time: JobTime) -> None:
+        self.job = job
+        self.time = time
+        self.arrived_ns = now_ns()
+        self._outcome: Outcome | None = None
+        self._waiter: asyncio.Future[None] | None = None
+
+    @property
+    def is_given_up(self) -> bool:
+        """True when nobody waits any more."""
+        return self._waiter is not None and self._waiter.cancelled()
+
+    async def answer(self) -> HsmAnswer:
+        """The answer, once it is there. Errors: KmsError."""
+        if self._outcome is None:
+            self._waiter = future()
+            await self._waiter
+        outcome = self._outcome
+        assert outcome is not None, "who waited was woken by the outcome"
+        if isinstance(outcome, KmsError):
+            raise outcome
+        return outcome
+
+    def deliver(self, outcome: Outcome) -> None:
+        """Answer whoever waits."""
+        self._outcome = outcome
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def give_up(self) -> None:
+        """Nobody waits any more."""
+        if self._waiter is not None:
+            self._waiter.cancel()
+
+
+class Hsm(Confined):
+    """One HSM of a Region. `slow_factor` and `error_probability` are for faults."""
+
+    def __init__(
+        self,
+        region: str,
+        index: int,
+        *,
+        profile: Profile,
+        entropy: Entropy,
+        trace: Trace | None,
+        registry: ReplicationRegistry,
+    ) -> None:
+        self.region = region
+        self.index = index
+        self.slow_factor = 1.0
+        self.error_probability = 0.0
+        self.jobs_done = 0
+        """Jobs answered by this HSM, refusals included."""
+        self.busy_ns = 0
+        """How long jobs have held this HSM."""
+        self._profile = profile
+        self._trace = trace
+        self._registry = registry
+        # Three streams: neither the profile nor a fault shifts the keys that a seed gives.
+        self._stream = entropy.stream(f"hsm/{region}/{index}")
+        self._times = entropy.stream(f"hsm/{region}/{index}/times")
+        self._errors = entropy.stream(f"hsm/{region}/{index}/errors")
+        self._state = HsmState.EMPTY
+        self._incarnation = 0
+        self._is_online = True
+        self._memory: HsmMemory | None = None
+        self._queue: deque[Visit] = deque()
+        self._in_service: Visit | None = None
+        self._at_once = JOBS_AT_ONCE
+        self._is_awake = False
+        self._service_end: Cancellable | None = None
+        self._worker: ThreadPoolExecutor | None = None
+
+    # -------------------------------------------------------------------------------------------------------- its life
+
+    @property
+    def state(self) -> HsmState:
+        return self._state
+
+    @property
+    def is_online(self) -> bool:
+        """True while the hosts can reach it."""
+        return self._is_online
+
+    @property
+    def is_serving(self) -> bool:
+        """True when it takes jobs."""
+        return self._memory is not None and self._is_online
+
+    @property
+    def queue_length(self) -> int:
+        """Jobs that have arrived and are not finished."""
+        return len(self._queue) + (self._in_service is not None)
+
+    @property
+    def domain(self) -> DomainState | None:
+        """The domain as this HSM knows it; None unless it is OPERATIONAL."""
+        return None if self._memory is None else self._memory.domain
+
+    def join(self, sponsor: Callable[[], DomainState | None], join_ns: int) -> Coroutine[Any, Any, bool]:
+        """Begin to join; awaited, it ends `join_ns` later in the domain that `sponsor` then hands over.
+
+        False when the sponsor has none, or this HSM was stopped meanwhile.
+        """
+        assert self._state is HsmState.EMPTY, f"an HSM that is {self._state} cannot join"
+        self._enter(HsmState.JOINING)
+        return self._end_joining(self._incarnation, sponsor, join_ns)
+
+    async def _end_joining(self, incarnation: int, sponsor: Callable[[], DomainState | None], join_ns: int) -> bool:
+        if join_ns:
+            await sleep(join_ns)
+        if self._incarnation != incarnation:
+            return False
+        domain = sponsor()
+        if domain is None:
+            self._enter(HsmState.EMPTY)
+            return False
+        self._memory = HsmMemory(domain, self._registry, self._stream)
+        self._enter(HsmState.OPERATIONAL)
+        return True
+
+    def found_domain(self, now_at_ns: int) -> DomainState:
+        """A new domain drawn from this HSM's stream, for it and all others to join."""
+        return DomainState.found(self.region, now_at_ns, self._stream)
+
+    def rotated_domain(self, now_at_ns: int) -> DomainState:
+        """The domain after a rotation, drawn here; its members must install it."""
+        return self._operational_memory().rotated_domain(now_at_ns)
+
+    def install(self, domain: DomainState) -> None:
+        """Take over a newer state of the domain."""
+        self._operational_memory().install(domain)
+
+    def draw(self, byte_count: int) -> bytes:
+        """Random bytes of this HSM."""
+        return self._operational_memory().draw(byte_count)
+
+    def zeroise(self) -> None:
+        """Forget every key at once; only a restart and a new joining bring it back."""
+        self._lose_memory(HsmState.ZEROISED)
+
+    def restart(self) -> None:
+        """Power off and on: it comes back empty."""
+        self._lose_memory(HsmState.EMPTY)
+
+    def go_offline(self) -> None:
+        """Be out of the hosts' reach, memory intact."""
+        self._is_online = False
+        self._fail_visits()
+
+    def come_online(self) -> None:
+        """Be in reach again."""
+        self._is_online = True
+
+    def close(self) -> None:
+        """Forget every key and end the worker thread."""
+        self._lose_memory(HsmState.EMPTY)
+        if self._worker is not None:
+            self._worker.shutdown(wait=True)
+            self._worker = None
+
+    def secrets_for_scan(self) -> Iterator[bytes]:
+        """The raw bytes of every secret here. For tests that search files and links for them; for nothing else."""
+        if self._memory is not None:
+            yield from self._memory.secrets_for_scan()
+
+    # ------------------------------------------------------------------------------------------------------------ jobs
+
+    async def perform(self, job: HsmJob) -> HsmAnswer:
+        """Do the job when its turn has come.
+
+        Errors: KMSInternalException when this HSM does not serve, stops before it has finished, or has too long a
+        queue; what the job itself refuses.
+        """
+        visit = Visit(job, self._profile.draw(job, self._times))
+        if self._memory is None or not self._is_online or len(self._queue) >= QUEUE_LIMIT:
+            raise KMSInternalException
+        if self._in_service is None and not self._queue and self._at_once > 0:
+            self._at_once -= 1
+            self._serve(visit)
+        else:
+            self._queue.append(visit)
+            self._go_on()
+        return await visit.answer()
+
+    def drop_visits(self) -> None:
+        """Forget who asked: the hosts have crashed. A job in service still ends in its time; nobody gets its answer."""
+        for visit in self._visits():
+            visit.give_up()
+        self._queue.clear()
+
+    def _go_on(self) -> None:
+        """Have the queue taken, if there is one and nothing holds the HSM."""
+        if self._queue and self._in_service is None and not self._is_awake:
+            self._is_awake = True
+            asyncio.get_running_loop().call_soon(self._take_queue)
+
+    def _take_queue(self) -> None:
+        self._at_once = JOBS_AT_ONCE
+        try:
+            while self._queue and self._in_service is None and self._at_once > 0:
+                self._at_once -= 1
+                visit = self._queue.popleft()
+                if not visit.is_given_up:
+                    self._serve(visit)
+        finally:
+            self._is_awake = False
+            self._go_on()
+
+    def _serve(self, visit: Visit) -> None:
+        self._in_service = visit
+        compute = partial(self._compute, self._operational_memory(), visit.job)
+        started_ns = now_ns()
+        if (type(visit.job) in _LONG_JOBS or material_count(visit.job) > _MANY_MATERIALS) and is_real_time():
+            computing = asyncio.get_running_loop().run_in_executor(self._thread(), compute)
+            computing.add_done_callback(lambda done: self._computed(visit, started_ns, done.result))
+        else:
+            self._computed(visit, started_ns, compute)
+
+    def _compute(self, memory: HsmMemory, job: HsmJob) -> HsmAnswer:
+        if self.error_probability and self._errors.random() < self.error_probability:
+            raise KMSInternalException
+        return memory.perform(job)
+
+    def _computed(self, visit: Visit, started_ns: int, compute: Callable[[], HsmAnswer]) -> None:
+        """Take the outcome, and hold the HSM for the rest of the service time: the drawn one or the real one."""
+        outcome: Outcome
+        try:
+            outcome = compute()
+        except KmsError as refusal:
+            outcome = refusal
+        except BaseException:
+            # A bug. It comes out of the loop; those who wait must not hang because of it.
+            self._fail_visits()
+            raise
+        if self._in_service is not visit:
+            return  # it was failed meanwhile
+        drawn_ns = round(visit.time.service_ns * self.slow_factor)
+        spent_ns = now_ns() - started_ns
+        if drawn_ns > spent_ns:
+            self._service_end = call_later_ns(drawn_ns - spent_ns, self._served, visit, started_ns, drawn_ns, outcome)
+        else:
+            self._served(visit, started_ns, spent_ns, outcome)
+
+    def _served(self, visit: Visit, started_ns: int, service_ns: int, outcome: Outcome) -> None:
+        self._service_end = None
+        self._in_service = None
+        self.jobs_done += 1
+        self.busy_ns += service_ns
+        self._note_job(visit, started_ns - visit.arrived_ns, service_ns, outcome)
+        if visit.time.transit_ns:
+            call_later_ns(visit.time.transit_ns, visit.deliver, outcome)
+        else:
+            visit.deliver(outcome)
+        self._go_on()
+
+    def _thread(self) -> ThreadPoolExecutor:
+        if self._worker is None:
+            self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"hsm-{self.region}-{self.index}")
+        return self._worker
+
+    def _operational_memory(self) -> HsmMemory:
+        assert self._memory is not None, "only an OPERATIONAL HSM holds keys"
+        return self._memory
+
+    def _visits(self) -> list[Visit]:
+        return [*([] if self._in_service is None else [self._in_service]), *self._queue]
+
+    def _fail_visits(self) -> None:
+        visits = self._visits()
+        self._queue.clear()
+        self._in_service = None
+        if self._service_end is not None:
+            self._service_end.cancel()
+            self._service_end = None
+        for visit in visits:
+            visit.deliver(KMSInternalException())
+
+    def _lose_memory(self, state: HsmState) -> None:
+        self._memory = None
+        self._incarnation += 1
+        if self._state is not state:
+            self._enter(state)
+        self._fail_visits()
+
+    def _enter(self, state: HsmState) -> None:
+        self._state = state
+        if self._trace is not None:
+            self._trace.emit(self.region, "hsm_state", hsm=self.index, state=state.value)
+
+    def _note_job(self, visit: Visit, waited_ns: int, service_ns: int, outcome: Outcome) -> None:
+        if self._trace is not None:
+            self._trace.emit(
+                self.region,
+                "hsm_job",
+                hsm=self.index,
+                job=type(visit.job).__name__,
+                outcome="ok" if isinstance(outcome, HsmAnswer) else type(outcome).__name__,
+                waited_ns=waited_ns,
+                service_ns=service_ns,
+            )

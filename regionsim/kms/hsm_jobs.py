@@ -1,0 +1,248 @@
+"""What KMS may ask an HSM, and the answers. Each job is one visit to one HSM; plaintext backing keys stay inside it.
+
+A backing key is named by a `MaterialRef`: its public name and its exported key token, the backing key wrapped under the
+Region's domain key (opaque here). Whatever an HSM finds wrapped under a retired domain key it returns wrapped anew in
+`rewrapped`, so that tokens follow the rotation of domain keys by being used.
+
+Source: "KMS Cryptographic Details" (kms-facts section 12); the job list itself is ours.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from regionsim.kms.key_specs import KeySpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MaterialRef:
+    """One backing key as the world outside the HSM knows it; `token` is its exported key token."""
+
+    key_id: str
+    material_id: str
+    token: bytes = field(repr=False)
+
+
+class BlobKind(StrEnum):
+    """What a ciphertext blob holds: Encrypt's output, or a data key's. AWS marks it in the header."""
+
+    PLAINTEXT = "plaintext"
+    DATA_KEY = "data_key"
+
+
+# Jobs of the request path: at most one a call.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateBackingKey:
+    """Make a new backing key. Answer: `BackingKeyCreated`."""
+
+    key_id: str
+    spec: KeySpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Encrypt:
+    """Encrypt under a key derived for this call; `context` is the canonical encryption context. Answer: `Encrypted`."""
+
+    material: MaterialRef
+    plaintext: bytes = field(repr=False)
+    context: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decrypt:
+    """Open a blob. Answer: `Decrypted`. Errors: InvalidCiphertextException (any cryptographic failure)."""
+
+    material: MaterialRef
+    blob: bytes
+    context: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReEncrypt:
+    """Decrypt and encrypt in one visit; the plaintext never leaves the HSM. Answer: `Encrypted`.
+
+    Errors: InvalidCiphertextException.
+    """
+
+    source: MaterialRef
+    blob: bytes
+    source_context: bytes
+    destination: MaterialRef
+    destination_context: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerateDataKey:
+    """Make `byte_count` random bytes and wrap them under the backing key. Answer: `DataKeyGenerated`."""
+
+    material: MaterialRef
+    context: bytes
+    byte_count: int
+    wants_plaintext: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerateRandom:
+    """Answer: `RandomGenerated`."""
+
+    byte_count: int
+
+
+# Jobs of replication and upkeep.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferAgreement:
+    """Make an agreement key pair for receiving material from `peer_region`, and sign its public half.
+
+    Answer: `AgreementOffered`.
+    """
+
+    peer_region: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcceptAgreement:
+    """Verify another Region's offer, make our half, derive the replication wrapping key. Answer: `AgreementAccepted`.
+
+    Errors: InvalidCiphertextException when the signature is not that Region's.
+    """
+
+    peer_region: str
+    public_key: bytes
+    signature: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompleteAgreement:
+    """Verify the acceptance of our offer and derive the same replication wrapping key. Answer: `AgreementCompleted`.
+
+    `offer_token` is the token of `AgreementOffered`. Errors: InvalidCiphertextException.
+    """
+
+    peer_region: str
+    offer_token: bytes = field(repr=False)
+    public_key: bytes
+    signature: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WrapMaterials:
+    """Wrap backing keys under the replication wrapping key of an agreement. Answer: `MaterialsWrapped`, same order."""
+
+    agreement_token: bytes = field(repr=False)
+    materials: tuple[MaterialRef, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WrappedMaterial:
+    """One backing key on its way between two Regions' HSMs."""
+
+    key_id: str
+    material_id: str
+    wrapped: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstallMaterials:
+    """Unwrap what another Region's HSM wrapped, and export each under our domain key. Answer: `MaterialsInstalled`.
+
+    Errors: InvalidCiphertextException when one was altered or its name does not fit its bytes (then none is installed).
+    """
+
+    agreement_token: bytes = field(repr=False)
+    materials: tuple[WrappedMaterial, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RewrapTokens:
+    """Wrap tokens anew under the active domain key, whatever domain key they are under now. Answer:
+    `TokensRewrapped`."""
+
+    materials: tuple[MaterialRef, ...]
+
+
+# Answers.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HsmAnswer:
+    """What every answer may carry besides its own: tokens that were wrapped anew while in use."""
+
+    rewrapped: tuple[MaterialRef, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackingKeyCreated(HsmAnswer):
+    material: MaterialRef
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Encrypted(HsmAnswer):
+    blob: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decrypted(HsmAnswer):
+    plaintext: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataKeyGenerated(HsmAnswer):
+    blob: bytes
+    plaintext: bytes | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RandomGenerated(HsmAnswer):
+    random_bytes: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgreementOffered(HsmAnswer):
+    """`token` is the private half under our domain key; the host keeps it in memory, never on disk."""
+
+    public_key: bytes
+    signature: bytes
+    token: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgreementAccepted(HsmAnswer):
+    """`token` is the replication wrapping key under our domain key."""
+
+    public_key: bytes
+    signature: bytes
+    token: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgreementCompleted(HsmAnswer):
+    token: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MaterialsWrapped(HsmAnswer):
+    materials: tuple[WrappedMaterial, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MaterialsInstalled(HsmAnswer):
+    materials: tuple[MaterialRef, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokensRewrapped(HsmAnswer):
+    materials: tuple[MaterialRef, ...]
+
+
+RequestJob = CreateBackingKey | Encrypt | Decrypt | ReEncrypt | GenerateDataKey | GenerateRandom
+"""What a KMS call may ask."""
+
+UpkeepJob = OfferAgreement | AcceptAgreement | CompleteAgreement | WrapMaterials | InstallMaterials | RewrapTokens
+"""What replication and domain key rotation ask."""
+
+HsmJob = RequestJob | UpkeepJob

@@ -1,0 +1,200 @@
+"""The KMS key: what related multi-Region keys share, and what each Region's key has for itself.
+
+AWS lists which properties a primary shares with its replicas. Here they are two types, so replicating a policy (or a
+tag, an alias, a state) by mistake cannot be written: `SharedProperties` is the only thing a replication message can
+carry.
+
+Source: KMS Developer Guide, "Multi-Region keys: shared properties".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Self
+
+from regionsim.kms.key_specs import KeySpec, KeyUsage
+from regionsim.names.arns import key_arn
+
+
+class KeyState(StrEnum):
+    """The state of a KMS key in one Region. Source: KMS Developer Guide, key-state."""
+
+    CREATING = "Creating"
+    ENABLED = "Enabled"
+    DISABLED = "Disabled"
+    PENDING_DELETION = "PendingDeletion"
+    PENDING_REPLICA_DELETION = "PendingReplicaDeletion"
+    PENDING_IMPORT = "PendingImport"
+    UNAVAILABLE = "Unavailable"
+    UPDATING = "Updating"
+
+
+class Origin(StrEnum):
+    """Where the key material comes from."""
+
+    AWS_KMS = "AWS_KMS"
+    EXTERNAL = "EXTERNAL"
+    AWS_CLOUDHSM = "AWS_CLOUDHSM"
+    EXTERNAL_KEY_STORE = "EXTERNAL_KEY_STORE"
+
+
+class KeyOwner(StrEnum):
+    """Who owns the KMS key (`KeyManager` on the wire)."""
+
+    AWS = "AWS"
+    CUSTOMER = "CUSTOMER"
+
+
+class RotationType(StrEnum):
+    """What made a rotation happen."""
+
+    AUTOMATIC = "AUTOMATIC"
+    ON_DEMAND = "ON_DEMAND"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyMaterial:
+    """The public side of one backing key: its name and history, never its bytes.
+
+    `rotated_at_ns` is when it became current by a rotation; None for the first material of a key.
+    """
+
+    material_id: str
+    created_at_ns: int
+    rotation_type: RotationType | None = None
+    rotated_at_ns: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharedProperties:
+    """What all related keys of a multi-Region set agree on; only the primary changes it, one `shared_version` at a
+    time.
+
+    `materials` are oldest first. `pending_material` was made at the primary for a rotation and is used by nobody
+    until every Region of the set holds it. `primary_region` is None for a single-Region key.
+    """
+
+    key_id: str
+    account: str
+    spec: KeySpec
+    usage: KeyUsage
+    origin: Origin = Origin.AWS_KMS
+    owner: KeyOwner = KeyOwner.CUSTOMER
+    primary_region: str | None = None
+    replica_regions: tuple[str, ...] = ()
+    materials: tuple[KeyMaterial, ...] = ()
+    current_material_id: str | None = None
+    pending_material: KeyMaterial | None = None
+    on_demand_rotation_count: int = 0
+    shared_version: int = 1
+
+    @property
+    def is_multi_region(self) -> bool:
+        return self.primary_region is not None
+
+    @property
+    def regions(self) -> tuple[str, ...]:
+        """Every Region of the set, primary first; empty for a single-Region key."""
+        return () if self.primary_region is None else (self.primary_region, *self.replica_regions)
+
+    @property
+    def all_materials(self) -> tuple[KeyMaterial, ...]:
+        """Every material that a Region of the set must hold, the pending one included."""
+        return self.materials if self.pending_material is None else (*self.materials, self.pending_material)
+
+    @property
+    def rotation_count(self) -> int:
+        """How many rotations are complete (the first material is none)."""
+        return sum(material.rotated_at_ns is not None for material in self.materials)
+
+    def changed(self, **changes: object) -> Self:
+        """The next version of these properties."""
+        return replace(self, shared_version=self.shared_version + 1, **changes)  # type: ignore[arg-type]
+
+    def material(self, material_id: str) -> KeyMaterial | None:
+        """The material of that id, pending or not, or None."""
+        return next((known for known in self.all_materials if known.material_id == material_id), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrimaryMove:
+    """An UpdatePrimaryRegion under way, as both of its ends remember it."""
+
+    from_region: str
+    to_region: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegionalProperties:
+    """What one Region's key has for itself; AWS never replicates it."""
+
+    region: str
+    state: KeyState
+    policy: str = field(repr=False)
+    description: str = ""
+    tags: tuple[tuple[str, str], ...] = ()
+    created_at_ns: int
+    deletion_at_ns: int | None = None
+    pending_window_days: int | None = None
+    move: PrimaryMove | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KmsKey:
+    """One KMS key in one Region. `version` grows by one with every committed change (the exported key tokens are not
+    part)."""
+
+    shared: SharedProperties
+    regional: RegionalProperties
+    version: int = 1
+
+    @property
+    def key_id(self) -> str:
+        return self.shared.key_id
+
+    @property
+    def account(self) -> str:
+        return self.shared.account
+
+    @property
+    def region(self) -> str:
+        return self.regional.region
+
+    @property
+    def arn(self) -> str:
+        return key_arn(self.regional.region, self.shared.account, self.shared.key_id)
+
+    @property
+    def state(self) -> KeyState:
+        return self.regional.state
+
+    @property
+    def is_primary(self) -> bool:
+        return self.shared.primary_region == self.regional.region
+
+    @property
+    def is_replica(self) -> bool:
+        return self.shared.is_multi_region and not self.is_primary
+
+    def with_regional(self, **changes: object) -> KmsKey:
+        """The next version of this key, regional properties changed."""
+        regional = replace(self.regional, **changes)  # type: ignore[arg-type]
+        return replace(self, regional=regional, version=self.version + 1)
+
+    def with_shared(self, shared: SharedProperties, **regional_changes: object) -> KmsKey:
+        """The next version of this key, with new shared properties (and perhaps regional ones)."""
+        regional = replace(self.regional, **regional_changes)  # type: ignore[arg-type]
+        return replace(self, shared=shared, regional=regional, version=self.version + 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alias:
+    """A name for a KMS key in one account and Region; `name` starts with `alias/`."""
+
+    account: str
+    name: str
+    target_key_id: str
+    created_at_ns: int
+    updated_at_ns: int
+    version: int = 1
