@@ -1,0 +1,100 @@
+"""What Regions say to each other about multi-Region keys, as values. `region/wire.py` turns them into bytes.
+
+Announcements (`CreateReplica`, `Synchronize`) wait in the sender's outbox until the receiver has acknowledged them with
+`Synchronized`; the rest is asked again by whoever still needs it. All of them may be lost, doubled and reordered.
+
+Source: kms-facts 6.3, 12.8 (AWS publishes the exchange of key material; the messages are ours).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from regionsim.kms.hsm_jobs import WrappedMaterial
+from regionsim.kms.key import SharedProperties
+from regionsim.kms.questions import Answer, Question
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplicaSeed:
+    """What a new replica starts with besides the shared properties: regional things, taken from the request, never
+    from the primary."""
+
+    policy: str = field(repr=False)
+    description: str = ""
+    tags: tuple[tuple[str, str], ...] = ()
+    requested_by: str = ""
+    request_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateReplica:
+    """The primary asks for a replica. Harmless when it is there already."""
+
+    shared: SharedProperties
+    seed: ReplicaSeed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Synchronize:
+    """The shared properties as of `shared.shared_version`. When they name the receiver as primary, they hand it the
+    role."""
+
+    shared: SharedProperties
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Synchronized:
+    """What the sender has of a key: the newest `shared_version` it applied and the materials its HSMs can use.
+
+    `shared_version` 0 means that it has no such key.
+    """
+
+    key_id: str
+    shared_version: int
+    material_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgreementHalf:
+    """The public half of one side's agreement key pair, signed with its Region's replication signing key."""
+
+    public_key: bytes
+    signature: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MaterialRequest:
+    """Send me these backing keys (key id, material id), wrapped for the agreement that `offer` opens."""
+
+    offer: AgreementHalf
+    wanted: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MaterialBatch:
+    """Backing keys wrapped under the replication wrapping key of the agreement between `offer` and `acceptance`."""
+
+    offer: AgreementHalf
+    acceptance: AgreementHalf
+    materials: tuple[WrappedMaterial, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A question to the receiver, sent again under the same id until it is answered or its deadline is past."""
+
+    question_id: str
+    question: Question
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    question_id: str
+    answer: Answer
+
+
+Announced = CreateReplica | Synchronize
+"""What waits in an outbox."""
+
+Message = CreateReplica | Synchronize | Synchronized | MaterialRequest | MaterialBatch | Asked | Answered

@@ -1,0 +1,51 @@
+"""What one Region may ask another before it decides, and the answers.
+
+ReplicateKey must know whether the caller may create a key there and whether the Region is free; UpdatePrimaryRegion
+needs both policies and both keys' states. The asked Region answers from its committed state alone, so a question that
+arrives twice is answered twice, the same way or by newer state, and nothing happens.
+
+Source: KMS API reference, ReplicateKey and UpdatePrimaryRegion ("required permissions"); the messages are ours.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from regionsim.authorization.principals import Principal
+from regionsim.kms.key import SharedProperties
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MayCreateReplica:
+    """May `caller` create this replica in the asked Region (kms:CreateKey there), and is its place free?"""
+
+    shared: SharedProperties
+    caller: Principal
+    policy: str | None = field(default=None, repr=False)
+    bypass_lockout_check: bool = False
+    tags: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MayBecomePrimary:
+    """May `caller` make the asked Region's replica the primary (kms:UpdatePrimaryRegion there), and is it Enabled?"""
+
+    key_id: str
+    account: str
+    caller: Principal
+    primary_region: str
+
+
+Question = MayCreateReplica | MayBecomePrimary
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """Yes, or the refusal that the caller shall get: AWS's error name and text."""
+
+    refusal_code: str | None = None
+    refusal_message: str = ""
+
+    @property
+    def is_yes(self) -> bool:
+        return self.refusal_code is None

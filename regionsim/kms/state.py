@@ -1,0 +1,149 @@
+"""A Region's committed state in memory: what every look-up reads, rebuilt whole from the store at boot.
+
+It changes only by applying the writes of a committed outcome, so what it shows is what SQLite holds. Mutable on
+purpose: one owner (the Region), one writer (`apply`), readers that hold only frozen values taken from it.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right, insort
+from collections.abc import Iterable, Sequence
+from typing import assert_never
+
+from regionsim.kms.hsm_jobs import MaterialRef
+from regionsim.kms.key import Alias, KmsKey
+from regionsim.kms.writes import PutAlias, PutKey, PutToken, RemoveAlias, RemoveKey, Write
+from regionsim.names.ids import key_id_bytes
+
+
+class RegionState:
+    """Keys, aliases and exported key tokens of one Region, with the indexes that look-ups need."""
+
+    __slots__ = (
+        "_account_aliases",
+        "_account_keys",
+        "_aliases",
+        "_key_aliases",
+        "_key_by_bytes",
+        "_keys",
+        "_tokens",
+        "region",
+    )
+
+    def __init__(self, region: str) -> None:
+        self.region = region
+        self._keys: dict[str, KmsKey] = {}
+        self._key_by_bytes: dict[bytes, str] = {}
+        self._account_keys: dict[str, list[str]] = {}
+        self._aliases: dict[tuple[str, str], Alias] = {}
+        self._account_aliases: dict[str, list[str]] = {}
+        self._key_aliases: dict[str, list[str]] = {}
+        self._tokens: dict[str, dict[str, bytes]] = {}
+
+    # Look-ups.
+
+    def key(self, key_id: str) -> KmsKey | None:
+        """The key of that id in this Region, or None."""
+        return self._keys.get(key_id)
+
+    def key_by_bytes(self, sixteen_bytes: bytes) -> KmsKey | None:
+        """The key that a ciphertext header names."""
+        key_id = self._key_by_bytes.get(sixteen_bytes)
+        return None if key_id is None else self._keys[key_id]
+
+    def all_keys(self) -> Iterable[KmsKey]:
+        """Every key, in order of creation here."""
+        return self._keys.values()
+
+    def key_count(self, account: str) -> int:
+        return len(self._account_keys.get(account, ()))
+
+    def key_ids_after(self, account: str, marker: str | None, limit: int) -> Sequence[str]:
+        """Up to `limit` key ids of the account in order, the ones after `marker`."""
+        return _page(self._account_keys.get(account, []), marker, limit)
+
+    def alias(self, account: str, name: str) -> Alias | None:
+        return self._aliases.get((account, name))
+
+    def aliases_of(self, key_id: str) -> tuple[Alias, ...]:
+        """The aliases of a key, by name."""
+        key = self._keys.get(key_id)
+        if key is None:
+            return ()
+        return tuple(self._aliases[key.account, name] for name in self._key_aliases.get(key_id, ()))
+
+    def alias_names_after(self, account: str, marker: str | None, limit: int) -> Sequence[str]:
+        """Up to `limit` alias names of the account in order, the ones after `marker`."""
+        return _page(self._account_aliases.get(account, []), marker, limit)
+
+    def material(self, key_id: str, material_id: str) -> MaterialRef | None:
+        """A backing key that this Region holds, ready to be handed to an HSM; None while it has not arrived."""
+        token = self._tokens.get(key_id, {}).get(material_id)
+        return None if token is None else MaterialRef(key_id=key_id, material_id=material_id, token=token)
+
+    def material_ids(self, key_id: str) -> tuple[str, ...]:
+        """The materials of a key that this Region holds, in order of arrival."""
+        return tuple(self._tokens.get(key_id, ()))
+
+    def missing_material_ids(self, key: KmsKey) -> tuple[str, ...]:
+        """The materials that the key's shared properties name and this Region does not hold yet."""
+        held = self._tokens.get(key.key_id, {})
+        return tuple(known.material_id for known in key.shared.all_materials if known.material_id not in held)
+
+    # Changes.
+
+    def apply(self, write: Write) -> None:
+        """Make a committed write visible."""
+        match write:
+            case PutKey(key=key):
+                self._put_key(key)
+            case RemoveKey(key_id=key_id):
+                self._remove_key(key_id)
+            case PutAlias(alias=alias):
+                self._put_alias(alias)
+            case RemoveAlias(account=account, name=name):
+                self._remove_alias(account, name)
+            case PutToken(material=material):
+                self._tokens.setdefault(material.key_id, {})[material.material_id] = material.token
+            case _:
+                assert_never(write)
+
+    def _put_key(self, key: KmsKey) -> None:
+        known = self._keys.get(key.key_id)
+        if known is None:
+            insort(self._account_keys.setdefault(key.account, []), key.key_id)
+            self._key_by_bytes[key_id_bytes(key.key_id)] = key.key_id
+        self._keys[key.key_id] = key
+
+    def _remove_key(self, key_id: str) -> None:
+        key = self._keys.get(key_id)
+        if key is None:
+            return
+        for name in tuple(self._key_aliases.get(key_id, ())):
+            self._remove_alias(key.account, name)
+        del self._keys[key_id]
+        del self._key_by_bytes[key_id_bytes(key_id)]
+        self._account_keys[key.account].remove(key_id)
+        self._tokens.pop(key_id, None)
+
+    def _put_alias(self, alias: Alias) -> None:
+        known = self._aliases.get((alias.account, alias.name))
+        if known is None:
+            insort(self._account_aliases.setdefault(alias.account, []), alias.name)
+        elif known.target_key_id != alias.target_key_id:
+            self._key_aliases[known.target_key_id].remove(alias.name)
+        names = self._key_aliases.setdefault(alias.target_key_id, [])
+        if alias.name not in names:
+            insort(names, alias.name)
+        self._aliases[alias.account, alias.name] = alias
+
+    def _remove_alias(self, account: str, name: str) -> None:
+        alias = self._aliases.pop((account, name), None)
+        if alias is not None:
+            self._account_aliases[account].remove(name)
+            self._key_aliases[alias.target_key_id].remove(name)
+
+
+def _page(names: list[str], marker: str | None, limit: int) -> list[str]:
+    start = 0 if marker is None else bisect_right(names, marker)
+    return names[start : start + limit]

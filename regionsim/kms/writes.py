@@ -1,0 +1,66 @@
+"""What a commit changes, as values. Each carries the whole new value, so that applying one twice is harmless."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from regionsim.kms.hsm_jobs import MaterialRef
+from regionsim.kms.key import Alias, KmsKey
+from regionsim.kms.messages import Announced
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PutKey:
+    """A KMS key, new or changed; its version is the stored one plus one (1 when new)."""
+
+    key: KmsKey
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoveKey:
+    """The key, its aliases and its exported key tokens are gone."""
+
+    key_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PutAlias:
+    """An alias, new or changed; its version is the stored one plus one (1 when new)."""
+
+    alias: Alias
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoveAlias:
+    account: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PutToken:
+    """An exported key token: new, or wrapped anew under the active domain key."""
+
+    material: MaterialRef
+
+
+Write = PutKey | RemoveKey | PutAlias | RemoveAlias | PutToken
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Announcement:
+    """A message that must reach `destination`; it waits in the outbox until that Region has acknowledged it."""
+
+    destination: str
+    message: Announced
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceEvent:
+    """Something KMS did by itself that CloudTrail records (RotateKey, DeleteKey, SynchronizeMultiRegionKey)."""
+
+    name: str
+    key_arn: str
+    account: str
+    details: Mapping[str, Any] = field(default_factory=dict)

@@ -1,0 +1,158 @@
+"""A KMS key and an alias as rows, and back. One list of columns each, in the order of the values."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from regionsim.kms.key import (
+    Alias,
+    KeyMaterial,
+    KeyOwner,
+    KeyState,
+    KmsKey,
+    Origin,
+    PrimaryMove,
+    RegionalProperties,
+    RotationType,
+    SharedProperties,
+)
+from regionsim.kms.key_specs import KeySpec, KeyUsage
+
+KEY_COLUMNS = (
+    "key_id", "account", "spec", "usage", "origin", "owner", "primary_region", "replica_regions", "materials",
+    "current_material_id", "pending_material", "on_demand_rotation_count", "shared_version",
+    "region", "state", "policy", "description", "tags", "created_at_ns", "deletion_at_ns", "pending_window_days",
+    "move_from_region", "move_to_region",
+    "version",
+)  # fmt: skip
+
+ALIAS_COLUMNS = ("account", "name", "target_key_id", "created_at_ns", "updated_at_ns", "version")
+
+_SHARED_COUNT = 13
+
+_json = json.JSONEncoder(separators=(",", ":")).encode
+
+
+def key_row(key: KmsKey) -> tuple[Any, ...]:
+    """The values of `KEY_COLUMNS`."""
+    return (*_shared_row(key.shared), *_regional_row(key.regional), key.version)
+
+
+def key_from_row(row: Sequence[Any]) -> KmsKey:
+    """The key whose `key_row` this is."""
+    return KmsKey(
+        shared=_shared_from_row(row[:_SHARED_COUNT]),
+        regional=_regional_from_row(row[_SHARED_COUNT:-1]),
+        version=row[-1],
+    )
+
+
+def alias_row(alias: Alias) -> tuple[Any, ...]:
+    """The values of `ALIAS_COLUMNS`."""
+    return (
+        alias.account, alias.name, alias.target_key_id, alias.created_at_ns, alias.updated_at_ns, alias.version,
+    )  # fmt: skip
+
+
+def alias_from_row(row: Sequence[Any]) -> Alias:
+    """The alias whose `alias_row` this is."""
+    account, name, target_key_id, created_at_ns, updated_at_ns, version = row
+    return Alias(
+        account=account,
+        name=name,
+        target_key_id=target_key_id,
+        created_at_ns=created_at_ns,
+        updated_at_ns=updated_at_ns,
+        version=version,
+    )
+
+
+def _shared_row(shared: SharedProperties) -> tuple[Any, ...]:
+    return (
+        shared.key_id,
+        shared.account,
+        shared.spec.value,
+        shared.usage.value,
+        shared.origin.value,
+        shared.owner.value,
+        shared.primary_region,
+        _json(shared.replica_regions),
+        _json([_described(material) for material in shared.materials]),
+        shared.current_material_id,
+        None if shared.pending_material is None else _json(_described(shared.pending_material)),
+        shared.on_demand_rotation_count,
+        shared.shared_version,
+    )
+
+
+def _shared_from_row(row: Sequence[Any]) -> SharedProperties:
+    (key_id, account, spec, usage, origin, owner, primary_region, replica_regions, materials,
+     current_material_id, pending_material, on_demand_rotation_count, shared_version) = row  # fmt: skip
+    return SharedProperties(
+        key_id=key_id,
+        account=account,
+        spec=KeySpec(spec),
+        usage=KeyUsage(usage),
+        origin=Origin(origin),
+        owner=KeyOwner(owner),
+        primary_region=primary_region,
+        replica_regions=tuple(json.loads(replica_regions)),
+        materials=tuple(_material(described) for described in json.loads(materials)),
+        current_material_id=current_material_id,
+        pending_material=None if pending_material is None else _material(json.loads(pending_material)),
+        on_demand_rotation_count=on_demand_rotation_count,
+        shared_version=shared_version,
+    )
+
+
+def _regional_row(regional: RegionalProperties) -> tuple[Any, ...]:
+    move = regional.move
+    return (
+        regional.region,
+        regional.state.value,
+        regional.policy,
+        regional.description,
+        _json(regional.tags),
+        regional.created_at_ns,
+        regional.deletion_at_ns,
+        regional.pending_window_days,
+        None if move is None else move.from_region,
+        None if move is None else move.to_region,
+    )
+
+
+def _regional_from_row(row: Sequence[Any]) -> RegionalProperties:
+    (region, state, policy, description, tags, created_at_ns, deletion_at_ns, pending_window_days,
+     move_from_region, move_to_region) = row  # fmt: skip
+    return RegionalProperties(
+        region=region,
+        state=KeyState(state),
+        policy=policy,
+        description=description,
+        tags=tuple((name, value) for name, value in json.loads(tags)),
+        created_at_ns=created_at_ns,
+        deletion_at_ns=deletion_at_ns,
+        pending_window_days=pending_window_days,
+        move=None if move_from_region is None else PrimaryMove(from_region=move_from_region, to_region=move_to_region),
+    )
+
+
+def _described(material: KeyMaterial) -> dict[str, Any]:
+    return {
+        "material_id": material.material_id,
+        "created_at_ns": material.created_at_ns,
+        "rotation_type": material.rotation_type,
+        "rotated_at_ns": material.rotated_at_ns,
+    }
+
+
+def _material(described: dict[str, Any]) -> KeyMaterial:
+    rotation_type = described["rotation_type"]
+    return KeyMaterial(
+        material_id=described["material_id"],
+        created_at_ns=described["created_at_ns"],
+        rotation_type=None if rotation_type is None else RotationType(rotation_type),
+        rotated_at_ns=described["rotated_at_ns"],
+    )

@@ -1,0 +1,202 @@
+"""What the store does to its tables: synchronous functions on a connection, within a transaction that somebody else
+began.
+
+`apply_write` is the durable twin of `RegionState.apply`: the same write on both leaves both with the same keys, aliases
+and exported key tokens.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from typing import assert_never
+
+from regionsim.kms.hsm_jobs import MaterialRef
+from regionsim.kms.key import Alias, KmsKey
+from regionsim.kms.writes import PutAlias, PutKey, PutToken, RemoveAlias, RemoveKey, Write
+from regionsim.store.key_rows import ALIAS_COLUMNS, KEY_COLUMNS, alias_from_row, alias_row, key_from_row, key_row
+from regionsim.store.values import Acknowledgement, AuditSegment, Commit, OutboxEntry, OutboxRow, StoredSegment
+
+
+def _insert(table: str, columns: Sequence[str]) -> str:
+    marks = ", ".join("?" for _ in columns)
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks}) ON CONFLICT DO NOTHING"  # noqa: S608
+
+
+def _update(table: str, columns: Sequence[str], where: str) -> str:
+    return f"UPDATE {table} SET {', '.join(f'{column} = ?' for column in columns)} WHERE {where}"  # noqa: S608
+
+
+# Table and column names above and below are the literals of this room.
+_INSERT_KEY = _insert("keys", KEY_COLUMNS)
+_UPDATE_KEY = _update("keys", KEY_COLUMNS, "key_id = ? AND version = ?")
+_SELECT_KEYS = f"SELECT {', '.join(KEY_COLUMNS)} FROM keys ORDER BY sequence"  # noqa: S608
+_INSERT_ALIAS = _insert("aliases", ALIAS_COLUMNS)
+_UPDATE_ALIAS = _update("aliases", ALIAS_COLUMNS, "account = ? AND name = ? AND version = ?")
+_SELECT_ALIASES = f"SELECT {', '.join(ALIAS_COLUMNS)} FROM aliases ORDER BY account, name"  # noqa: S608
+
+
+_FOREVER_NS = 2**63 - 1
+
+
+def apply_commit(connection: sqlite3.Connection, commit: Commit) -> tuple[int, ...]:
+    """Store one outcome; returns the sequences of its outbox entries."""
+    for write in commit.writes:
+        apply_write(connection, write)
+    for acknowledgement in commit.acknowledged:
+        acknowledge_outbox(connection, acknowledgement)
+    sequences = tuple(put_outbox(connection, entry) for entry in commit.outbox)
+    for segment in commit.audit:
+        append_audit(connection, segment)
+    return sequences
+
+
+def apply_write(connection: sqlite3.Connection, write: Write) -> None:
+    """Store one write. Errors: AssertionError when a version did not grow by exactly one."""
+    match write:
+        case PutKey(key=key):
+            _put_key(connection, key)
+        case RemoveKey(key_id=key_id):
+            _remove_key(connection, key_id)
+        case PutAlias(alias=alias):
+            _put_alias(connection, alias)
+        case RemoveAlias(account=account, name=name):
+            connection.execute("DELETE FROM aliases WHERE account = ? AND name = ?", (account, name))
+        case PutToken(material=material):
+            _put_token(connection, material)
+        case _:
+            assert_never(write)
+
+
+def _put_key(connection: sqlite3.Connection, key: KmsKey) -> None:
+    if key.version == 1:
+        changed = connection.execute(_INSERT_KEY, key_row(key))
+    else:
+        changed = connection.execute(_UPDATE_KEY, (*key_row(key), key.key_id, key.version - 1))
+    _assert_grew(changed, f"key {key.key_id}", key.version)
+
+
+def _remove_key(connection: sqlite3.Connection, key_id: str) -> None:
+    # Its aliases go with it, by their foreign key.
+    if connection.execute("DELETE FROM keys WHERE key_id = ?", (key_id,)).rowcount:
+        connection.execute("DELETE FROM tokens WHERE key_id = ?", (key_id,))
+
+
+def _put_alias(connection: sqlite3.Connection, alias: Alias) -> None:
+    if alias.version == 1:
+        changed = connection.execute(_INSERT_ALIAS, alias_row(alias))
+    else:
+        changed = connection.execute(_UPDATE_ALIAS, (*alias_row(alias), alias.account, alias.name, alias.version - 1))
+    _assert_grew(changed, f"{alias.name} of {alias.account}", alias.version)
+
+
+def _assert_grew(changed: sqlite3.Cursor, what: str, version: int) -> None:
+    if changed.rowcount != 1:  # not an assert statement: what is on disk must not depend on -O
+        raise AssertionError(f"{what}: version {version} is not the stored one plus one")
+
+
+def _put_token(connection: sqlite3.Connection, material: MaterialRef) -> None:
+    connection.execute(
+        "INSERT INTO tokens (key_id, material_id, token) VALUES (?, ?, ?)"
+        " ON CONFLICT (key_id, material_id) DO UPDATE SET token = excluded.token",
+        (material.key_id, material.material_id, material.token),
+    )
+
+
+def load_writes(connection: sqlite3.Connection) -> Iterator[Write]:
+    """The writes that rebuild the state: keys in order of creation, aliases, tokens in order of arrival."""
+    for row in connection.execute(_SELECT_KEYS):
+        yield PutKey(key=key_from_row(row))
+    for row in connection.execute(_SELECT_ALIASES):
+        yield PutAlias(alias=alias_from_row(row))
+    for key_id, material_id, token in connection.execute(
+        "SELECT key_id, material_id, token FROM tokens ORDER BY sequence"
+    ):
+        yield PutToken(material=MaterialRef(key_id=key_id, material_id=material_id, token=token))
+
+
+def put_outbox(connection: sqlite3.Connection, entry: OutboxEntry) -> int:
+    """The sequence of the entry in the outbox, where it replaces the one with its destination, key and kind.
+
+    Errors: sqlite3.IntegrityError when that one is newer.
+    """
+    address = (entry.destination, entry.key_id, entry.kind, entry.shared_version)
+    connection.execute(
+        "DELETE FROM outbox WHERE destination = ? AND key_id = ? AND kind = ? AND shared_version <= ?", address
+    )
+    put = connection.execute(
+        "INSERT INTO outbox (destination, key_id, kind, shared_version, body) VALUES (?, ?, ?, ?, ?)",
+        (*address, entry.body),
+    )
+    assert put.lastrowid is not None, "a row was inserted"
+    return put.lastrowid
+
+
+def acknowledge_outbox(connection: sqlite3.Connection, acknowledgement: Acknowledgement) -> int:
+    """Drop what needs not be sent again; returns how many entries that was."""
+    return connection.execute(
+        "DELETE FROM outbox WHERE destination = ? AND key_id = ? AND shared_version <= ? AND kind = ifnull(?, kind)",
+        (acknowledgement.destination, acknowledgement.key_id, acknowledgement.shared_version, acknowledgement.kind),
+    ).rowcount
+
+
+def load_outbox(connection: sqlite3.Connection) -> Iterator[OutboxRow]:
+    """What still must be sent, in order of last change."""
+    for sequence, destination, key_id, kind, shared_version, body in connection.execute(
+        "SELECT sequence, destination, key_id, kind, shared_version, body FROM outbox ORDER BY sequence"
+    ):
+        yield OutboxRow(
+            sequence=sequence,
+            destination=destination,
+            key_id=key_id,
+            kind=kind,
+            shared_version=shared_version,
+            body=body,
+        )
+
+
+def append_audit(connection: sqlite3.Connection, segment: AuditSegment) -> int:
+    """The sequence of the segment, now the last one."""
+    put = connection.execute(
+        "INSERT INTO audit_segments (first_ns, last_ns, record_count, body) VALUES (?, ?, ?, ?)",
+        (segment.first_ns, segment.last_ns, segment.record_count, segment.body),
+    )
+    assert put.lastrowid is not None, "a row was inserted"
+    return put.lastrowid
+
+
+def read_audit(
+    connection: sqlite3.Connection,
+    *,
+    since_ns: int | None = None,
+    until_ns: int | None = None,
+    after_sequence: int = 0,
+    limit: int | None = None,
+) -> Iterator[StoredSegment]:
+    """Segments in order of commit that may hold records of `since_ns` to `until_ns` (both included; None: no bound)."""
+    for sequence, first_ns, last_ns, record_count, body in connection.execute(
+        "SELECT sequence, first_ns, last_ns, record_count, body FROM audit_segments"
+        " WHERE sequence > ? AND last_ns >= ? AND first_ns <= ?"
+        " ORDER BY sequence LIMIT ?",
+        (
+            after_sequence,
+            -_FOREVER_NS if since_ns is None else since_ns,
+            _FOREVER_NS if until_ns is None else until_ns,
+            -1 if limit is None else limit,
+        ),
+    ):
+        yield StoredSegment(sequence=sequence, first_ns=first_ns, last_ns=last_ns, record_count=record_count, body=body)
+
+
+def count_audit_records(connection: sqlite3.Connection) -> int:
+    """How many audit records the segments hold."""
+    (count,) = connection.execute("SELECT coalesce(sum(record_count), 0) FROM audit_segments").fetchone()
+    return int(count)
+
+
+def integrity_check(connection: sqlite3.Connection) -> tuple[str, ...]:
+    """What is wrong with the file, by SQLite's own checks; empty when nothing is."""
+    problems = [text for (text,) in connection.execute("PRAGMA integrity_check") if text != "ok"]
+    for table, row, parent, _ in connection.execute("PRAGMA foreign_key_check"):
+        problems.append(f"{table} {row} names a row of {parent} that is not there")
+    return tuple(problems)
