@@ -163,6 +163,10 @@ def _slice(statements: tuple[CompiledStatement, ...], resource: str) -> Slice:
     )
 
 
+_ABSENT_IN = {PolicyKind.KEY: frozenset({"kms:resourcealiases"})}
+"""Condition keys that a kind of policy cannot use. Source: KMS Developer Guide, kms:ResourceAliases (IAM policies only)."""
+
+
 def _compile_statement(statement: Statement, policy: Policy, name: str) -> CompiledStatement:
     variables = policy.has_variables
     texts = statement.resources.values if statement.resources else ()
@@ -175,7 +179,10 @@ def _compile_statement(statement: Statement, policy: Policy, name: str) -> Compi
         fits_action=_compile_actions(statement, policy.kind),
         resources=tuple(compile_resource(text, variables=variables) for text in texts),
         names_resources=texts != ("*",) or (statement.resources is not None and statement.resources.inverted),
-        conditions=tuple(compile_condition(condition, variables=variables) for condition in statement.conditions),
+        conditions=tuple(
+            compile_condition(condition, variables=variables, absent=_ABSENT_IN.get(policy.kind, frozenset()))
+            for condition in statement.conditions
+        ),
     )
 
 

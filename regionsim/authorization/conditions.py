@@ -67,12 +67,19 @@ def read_operator(text: str) -> tuple[SetOperator | None, Operator, bool]:
     return set_operator, operator, if_exists
 
 
-def compile_condition(condition: Condition, *, variables: bool) -> Test:
+_NO_KEY = ""
+"""A name that no condition key has."""
+
+
+def compile_condition(condition: Condition, *, variables: bool, absent: frozenset[str] = frozenset()) -> Test:
     """A test for the condition; `variables` says whether the policy's version has policy variables.
 
+    The keys in `absent` (in lower case) are read as if no request ever had them.
     Errors: ValueError for a value that the operator cannot compare with, or a malformed variable.
     """
     key = condition.key.lower()
+    if key in absent:
+        key = _NO_KEY
     if condition.operator.family is Family.NULL:
         return _compile_null(key, condition.values)
     hit = compile_values(condition.operator, condition.values, variables=variables)

@@ -1,0 +1,1 @@
+"""Callers: an application with an AWS SDK, its Regions in order, its time-outs and retries."""

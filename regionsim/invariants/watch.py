@@ -1,0 +1,51 @@
+"""All invariants of one run, together."""
+
+from __future__ import annotations
+
+from regionsim.invariants.audit_complete import AuditComplete
+from regionsim.invariants.denied_calls import DeniedNeverReachesHsm
+from regionsim.invariants.key_changes import KeyChanges
+from regionsim.invariants.material_agrees import MaterialAgrees
+from regionsim.invariants.related_keys import RelatedKeysConverge, SharedPropertiesAgree
+from regionsim.invariants.secrets_inside import SecretsStayInside
+from regionsim.invariants.single_primary import SinglePrimary
+from regionsim.invariants.verdicts import Finding, Invariant
+from regionsim.runtime.trace import Event
+from regionsim.simulation.simulation import Simulation
+
+
+class Watch:
+    """Create it before the simulation starts; `conclude` when the timeline is over and the trace is closed."""
+
+    def __init__(self, simulation: Simulation) -> None:
+        changes = KeyChanges(simulation)
+        self._simulation = simulation
+        self._invariants: tuple[Invariant, ...] = (
+            SinglePrimary(changes),
+            SharedPropertiesAgree(changes),
+            RelatedKeysConverge(changes),
+            MaterialAgrees(changes),
+            DeniedNeverReachesHsm(),
+            AuditComplete(simulation),
+            SecretsStayInside(simulation),
+        )
+        self._is_over = False
+        simulation.trace.add_sink(self._watch)
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """The tallies so far, in a fixed order."""
+        return tuple(invariant.finding for invariant in self._invariants)
+
+    async def conclude(self) -> tuple[Finding, ...]:
+        """The final tallies. HSMs are asked and files are read; what that traces is no part of the run."""
+        await self._simulation.lives_ended()
+        self._is_over = True
+        for invariant in self._invariants:
+            await invariant.conclude(self._simulation)
+        return self.findings
+
+    def _watch(self, event: Event) -> None:
+        if not self._is_over:
+            for invariant in self._invariants:
+                invariant.watch(event)

@@ -1,0 +1,74 @@
+"""KeyMetadata: how CreateKey, DescribeKey and ReplicateKey show a KMS key.
+
+Source: botocore KeyMetadata; which members are there when: kms-facts section 0 and Appendix A1 to A8 (recorded
+answers).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from regionsim.kms.key import KeyState, KmsKey, SharedProperties
+from regionsim.kms.key_specs import KeyUsage, use_of
+from regionsim.names.arns import key_arn
+
+_ALGORITHM_LIST: Mapping[KeyUsage, str | None] = MappingProxyType(
+    {
+        KeyUsage.ENCRYPT_DECRYPT: "EncryptionAlgorithms",
+        KeyUsage.SIGN_VERIFY: "SigningAlgorithms",
+        KeyUsage.GENERATE_VERIFY_MAC: "MacAlgorithms",
+        KeyUsage.KEY_AGREEMENT: "KeyAgreementAlgorithms",
+        KeyUsage.ENCAPSULATE_DECAPSULATE: None,
+    }
+)
+
+
+def epoch_seconds(instant_ns: int) -> float:
+    """An instant as AWS's JSON writes it: epoch seconds with milliseconds."""
+    return round(instant_ns / 1_000_000_000, 3)
+
+
+def key_metadata(key: KmsKey) -> dict[str, Any]:
+    """The KeyMetadata structure of `key`; members that do not apply are absent, as in AWS's answers."""
+    shared, regional = key.shared, key.regional
+    metadata: dict[str, Any] = {
+        "AWSAccountId": shared.account,
+        "KeyId": shared.key_id,
+        "Arn": key.arn,
+        "CreationDate": epoch_seconds(regional.created_at_ns),
+        "Enabled": regional.state is KeyState.ENABLED,
+        "Description": regional.description,
+        "KeyUsage": shared.usage.value,
+        "KeyState": regional.state.value,
+        "Origin": shared.origin.value,
+        "KeyManager": shared.owner.value,
+        "CustomerMasterKeySpec": shared.spec.value,
+        "KeySpec": shared.spec.value,
+        "MultiRegion": shared.is_multi_region,
+    }
+    list_name, use = _ALGORITHM_LIST[shared.usage], use_of(shared.spec, shared.usage)
+    if list_name is not None and use is not None:
+        metadata[list_name] = list(use.algorithms)
+    if regional.state is KeyState.PENDING_DELETION and regional.deletion_at_ns is not None:
+        metadata["DeletionDate"] = epoch_seconds(regional.deletion_at_ns)
+    if regional.state is KeyState.PENDING_REPLICA_DELETION and regional.pending_window_days is not None:
+        metadata["PendingDeletionWindowInDays"] = regional.pending_window_days
+    if shared.current_material_id is not None and regional.state is not KeyState.CREATING:
+        metadata["CurrentKeyMaterialId"] = shared.current_material_id
+    if shared.is_multi_region:
+        metadata["MultiRegionConfiguration"] = _multi_region(shared, is_primary=key.is_primary)
+    return metadata
+
+
+def _multi_region(shared: SharedProperties, *, is_primary: bool) -> dict[str, Any]:
+    def member(region: str) -> dict[str, str]:
+        return {"Arn": key_arn(region, shared.account, shared.key_id), "Region": region}
+
+    assert shared.primary_region is not None
+    return {
+        "MultiRegionKeyType": "PRIMARY" if is_primary else "REPLICA",
+        "PrimaryKey": member(shared.primary_region),
+        "ReplicaKeys": [member(region) for region in shared.replica_regions],
+    }

@@ -1,0 +1,136 @@
+"""GenerateDataKey, GenerateDataKeyWithoutPlaintext, GenerateRandom.
+
+Source: KMS API reference; kms-facts 1.1, 14.4 (recorded texts).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from regionsim.kms import hsm_jobs
+from regionsim.kms.encryption_context import canonical
+from regionsim.kms.errors import UnsupportedOperationException, ValidationException
+from regionsim.kms.hsm_jobs import HsmAnswer
+from regionsim.kms.key_identifiers import alias_in, resolve
+from regionsim.kms.key_specs import KeyUsage
+from regionsim.kms.key_states import require_state
+from regionsim.kms.key_usages import require_usage
+from regionsim.kms.operations.encryption import (
+    SYMMETRIC,
+    current_material,
+    material_facts,
+    raise_dry_run,
+    refuse_grant_tokens,
+    refuse_recipient,
+)
+from regionsim.kms.permission import require_on_key, require_without_key
+from regionsim.kms.plan import Call, Operation, Outcome, Plan, Reads, View
+
+_BYTES_OF_SPEC: Mapping[str, int] = MappingProxyType({"AES_128": 16, "AES_256": 32})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerateDataKeyWithoutPlaintextRequest:
+    key_id: str
+    key_spec: str | None = None
+    number_of_bytes: int | None = None
+    encryption_context: Mapping[str, str] = field(default_factory=dict)
+    grant_tokens: Sequence[str] = ()
+    dry_run: bool = False
+
+    def byte_count(self) -> int:
+        """How long the data key shall be. Errors: ValidationException unless exactly one of the two is given."""
+        if (self.key_spec is None) == (self.number_of_bytes is None):
+            raise ValidationException("Please specify either number of bytes or key spec.")
+        return self.number_of_bytes or _BYTES_OF_SPEC[self.key_spec or ""]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerateDataKeyRequest(GenerateDataKeyWithoutPlaintextRequest):
+    recipient: Mapping[str, Any] | None = field(default=None, repr=False)
+
+
+class GenerateDataKeyWithoutPlaintext(Operation[GenerateDataKeyWithoutPlaintextRequest]):
+    name = "GenerateDataKeyWithoutPlaintext"
+    request_type = GenerateDataKeyWithoutPlaintextRequest
+    recorded = ("KeyId", "KeySpec", "NumberOfBytes", "EncryptionContext")
+    wants_plaintext = False
+
+    def reads(self, request: GenerateDataKeyWithoutPlaintextRequest) -> Reads:
+        return Reads(keys=(request.key_id,))
+
+    def plan(
+        self, view: View, call: Call, request: GenerateDataKeyWithoutPlaintextRequest
+    ) -> Plan[GenerateDataKeyWithoutPlaintextRequest]:
+        byte_count = request.byte_count()
+        key = resolve(view.state, call.caller, request.key_id, operation=self.name, takes_alias=True)
+        refuse_grant_tokens(request.grant_tokens)
+        require_on_key(
+            view,
+            call.caller,
+            f"kms:{self.name}",
+            key,
+            named=alias_in(request.key_id) or "",
+            encryption_context=request.encryption_context,
+            values={"kms:EncryptionAlgorithm": SYMMETRIC},
+        )
+        require_state(self.name, key)
+        require_usage(self.name, key, KeyUsage.ENCRYPT_DECRYPT)
+        if isinstance(request, GenerateDataKeyRequest):
+            refuse_recipient(request.recipient)
+        job = hsm_jobs.GenerateDataKey(
+            material=current_material(view, key),
+            context=canonical(request.encryption_context),
+            byte_count=byte_count,
+            wants_plaintext=self.wants_plaintext,
+        )
+        if request.dry_run:
+            raise_dry_run()
+        return Plan(call=call, request=request, region=view.region, now_ns=view.now_ns, keys=(key,), job=job)
+
+    def answer(self, plan: Plan[GenerateDataKeyWithoutPlaintextRequest], answer: HsmAnswer | None) -> Outcome:
+        assert isinstance(answer, hsm_jobs.DataKeyGenerated)
+        material_id = plan.key.shared.current_material_id
+        response = {"CiphertextBlob": answer.blob, "KeyId": plan.key.arn, "KeyMaterialId": material_id}
+        if self.wants_plaintext:
+            response["Plaintext"] = answer.plaintext
+        return Outcome(response=response, facts=material_facts(material_id))
+
+
+class GenerateDataKey(GenerateDataKeyWithoutPlaintext):
+    name = "GenerateDataKey"
+    request_type = GenerateDataKeyRequest
+    wants_plaintext = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerateRandomRequest:
+    number_of_bytes: int | None = None
+    custom_key_store_id: str | None = None
+    recipient: Mapping[str, Any] | None = field(default=None, repr=False)
+
+
+class GenerateRandom(Operation[GenerateRandomRequest]):
+    name = "GenerateRandom"
+    request_type = GenerateRandomRequest
+    recorded = ("NumberOfBytes",)
+
+    def reads(self, request: GenerateRandomRequest) -> Reads:
+        return Reads()
+
+    def plan(self, view: View, call: Call, request: GenerateRandomRequest) -> Plan[GenerateRandomRequest]:
+        if request.number_of_bytes is None:
+            raise ValidationException("NumberOfBytes is required.")
+        require_without_key(view, call.caller, "kms:GenerateRandom")
+        refuse_recipient(request.recipient)
+        if request.custom_key_store_id is not None:
+            raise UnsupportedOperationException("Custom key stores are not offered by regionsim yet.")
+        job = hsm_jobs.GenerateRandom(byte_count=request.number_of_bytes)
+        return Plan(call=call, request=request, region=view.region, now_ns=view.now_ns, job=job)
+
+    def answer(self, plan: Plan[GenerateRandomRequest], answer: HsmAnswer | None) -> Outcome:
+        assert isinstance(answer, hsm_jobs.RandomGenerated)
+        return Outcome(response={"Plaintext": answer.random_bytes})

@@ -1,0 +1,345 @@
+"""Encrypt, Decrypt, ReEncrypt.
+
+Source: KMS API reference; kms-facts 1.1, 12.6; recorded texts 14.4. Asymmetric encryption joins with its key specs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+from regionsim.kms import hsm_jobs
+from regionsim.kms.ciphertext import MalformedBlob, parse
+from regionsim.kms.encryption_context import canonical
+from regionsim.kms.errors import (
+    AccessDeniedException,
+    DryRunOperationException,
+    IncorrectKeyException,
+    InvalidCiphertextException,
+    InvalidGrantTokenException,
+    UnsupportedOperationException,
+    ValidationException,
+)
+from regionsim.kms.hsm_jobs import HsmAnswer, MaterialRef
+from regionsim.kms.key import KmsKey
+from regionsim.kms.key_identifiers import alias_in, resolve
+from regionsim.kms.key_specs import KeyUsage
+from regionsim.kms.key_states import require_state
+from regionsim.kms.key_usages import require_algorithm, require_usage
+from regionsim.kms.permission import UNKNOWN_CIPHERTEXT_KEY, require_on_key
+from regionsim.kms.plan import Call, Operation, Outcome, Plan, Reads, View
+
+DRY_RUN = "The request would have succeeded, but the DryRun option is set."
+WRONG_KEY = "The key ID in the request does not identify a CMK that can perform this operation."
+SYMMETRIC = "SYMMETRIC_DEFAULT"
+
+_NO_CONTEXT: Mapping[str, str] = {}
+
+
+def refuse_grant_tokens(tokens: Sequence[str]) -> None:
+    """Grant tokens that no grant here gave out. Errors: InvalidGrantTokenException."""
+    if tokens:
+        raise InvalidGrantTokenException(f"Invalid grant token: {tokens[0][:16]}")
+
+
+def refuse_recipient(recipient: Mapping[str, Any] | None) -> None:
+    """An attested enclave, for which the plaintext would be encrypted: never answered with the plaintext in clear.
+
+    Errors: UnsupportedOperationException.
+    """
+    if recipient is not None:
+        raise UnsupportedOperationException("Recipient (attested enclaves) is not offered by regionsim yet.")
+
+
+def current_material(view: View, key: KmsKey) -> MaterialRef:
+    """The backing key that encrypts now; a key that is Enabled always holds it."""
+    assert key.shared.current_material_id is not None
+    material = view.state.material(key.key_id, key.shared.current_material_id)
+    assert material is not None, f"{key.arn} is {key.state} without its current material"
+    return material
+
+
+def key_of_blob(view: View, caller_account: str, blob: bytes) -> tuple[KmsKey, MaterialRef]:
+    """The key and the backing key that a blob's clear header names.
+
+    Errors: InvalidCiphertextException for bytes that are no blob, or whose backing key this Region does not hold;
+    AccessDeniedException for a key that is not here.
+    """
+    try:
+        header = parse(blob)
+    except MalformedBlob:
+        raise InvalidCiphertextException from None
+    key = view.state.key_by_bytes(header.key_id_bytes)
+    if key is None:
+        raise AccessDeniedException(UNKNOWN_CIPHERTEXT_KEY)
+    prefix = header.material_prefix.hex()
+    for material_id in view.state.material_ids(key.key_id):
+        if material_id.startswith(prefix):
+            material = view.state.material(key.key_id, material_id)
+            assert material is not None
+            return key, material
+    raise InvalidCiphertextException
+
+
+def raise_dry_run() -> NoReturn:
+    """End a dry run that would have worked. Errors: DryRunOperationException, always."""
+    raise DryRunOperationException(DRY_RUN)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncryptRequest:
+    key_id: str
+    plaintext: bytes = field(repr=False)
+    encryption_context: Mapping[str, str] = field(default_factory=dict)
+    encryption_algorithm: str = SYMMETRIC
+    grant_tokens: Sequence[str] = ()
+    dry_run: bool = False
+
+
+class Encrypt(Operation[EncryptRequest]):
+    name = "Encrypt"
+    request_type = EncryptRequest
+    recorded = ("EncryptionAlgorithm", "EncryptionContext", "KeyId")
+
+    def reads(self, request: EncryptRequest) -> Reads:
+        return Reads(keys=(request.key_id,))
+
+    def plan(self, view: View, call: Call, request: EncryptRequest) -> Plan[EncryptRequest]:
+        key = resolve(view.state, call.caller, request.key_id, operation=self.name, takes_alias=True)
+        refuse_grant_tokens(request.grant_tokens)
+        require_on_key(
+            view,
+            call.caller,
+            "kms:Encrypt",
+            key,
+            named=alias_in(request.key_id) or "",
+            encryption_context=request.encryption_context,
+            values={"kms:EncryptionAlgorithm": request.encryption_algorithm},
+        )
+        require_state(self.name, key)
+        require_usage(self.name, key, KeyUsage.ENCRYPT_DECRYPT)
+        require_algorithm(key, request.encryption_algorithm)
+        job = hsm_jobs.Encrypt(
+            material=current_material(view, key),
+            plaintext=request.plaintext,
+            context=canonical(request.encryption_context),
+        )
+        if request.dry_run:
+            raise_dry_run()
+        return Plan(call=call, request=request, region=view.region, now_ns=view.now_ns, keys=(key,), job=job)
+
+    def answer(self, plan: Plan[EncryptRequest], answer: HsmAnswer | None) -> Outcome:
+        assert isinstance(answer, hsm_jobs.Encrypted)
+        response = {
+            "CiphertextBlob": answer.blob,
+            "KeyId": plan.key.arn,
+            "EncryptionAlgorithm": plan.request.encryption_algorithm,
+        }
+        return Outcome(response=response, facts=material_facts(plan.key.shared.current_material_id))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecryptRequest:
+    ciphertext_blob: bytes | None = None
+    key_id: str | None = None
+    encryption_context: Mapping[str, str] = field(default_factory=dict)
+    encryption_algorithm: str = SYMMETRIC
+    grant_tokens: Sequence[str] = ()
+    recipient: Mapping[str, Any] | None = field(default=None, repr=False)
+    dry_run: bool = False
+    dry_run_modifiers: Sequence[str] = ()
+
+    @property
+    def ignores_ciphertext(self) -> bool:
+        return self.dry_run and "IGNORE_CIPHERTEXT" in self.dry_run_modifiers
+
+
+class Decrypt(Operation[DecryptRequest]):
+    name = "Decrypt"
+    request_type = DecryptRequest
+    recorded = ("EncryptionAlgorithm", "EncryptionContext", "KeyId")
+
+    def reads(self, request: DecryptRequest) -> Reads:
+        return Reads(keys=(request.key_id,) if request.key_id else (), ciphertext=request.ciphertext_blob)
+
+    def plan(self, view: View, call: Call, request: DecryptRequest) -> Plan[DecryptRequest]:
+        key, material = _source(view, call, request, self.name)
+        refuse_grant_tokens(request.grant_tokens)
+        require_on_key(
+            view,
+            call.caller,
+            "kms:Decrypt",
+            key,
+            named=alias_in(request.key_id or "") or "",
+            encryption_context=request.encryption_context,
+            values={"kms:EncryptionAlgorithm": request.encryption_algorithm},
+            is_named_by_ciphertext=request.key_id is None,
+        )
+        require_state(self.name, key)
+        require_usage(self.name, key, KeyUsage.ENCRYPT_DECRYPT)
+        require_algorithm(key, request.encryption_algorithm)
+        refuse_recipient(request.recipient)
+        if request.ignores_ciphertext:
+            raise_dry_run()
+        assert material is not None, "only a dry run has no material"
+        assert request.ciphertext_blob is not None, "only a dry run has no ciphertext"
+        job = hsm_jobs.Decrypt(
+            material=material, blob=request.ciphertext_blob, context=canonical(request.encryption_context)
+        )
+        return Plan(call=call, request=request, region=view.region, now_ns=view.now_ns, keys=(key,), job=job)
+
+    def answer(self, plan: Plan[DecryptRequest], answer: HsmAnswer | None) -> Outcome:
+        assert isinstance(answer, hsm_jobs.Decrypted)
+        assert isinstance(plan.job, hsm_jobs.Decrypt)
+        if plan.request.dry_run:
+            raise_dry_run()
+        response = {
+            "KeyId": plan.key.arn,
+            "Plaintext": answer.plaintext,
+            "EncryptionAlgorithm": plan.request.encryption_algorithm,
+            "KeyMaterialId": plan.job.material.material_id,
+        }
+        return Outcome(response=response, facts=material_facts(plan.job.material.material_id))
+
+
+def _source(view: View, call: Call, request: DecryptRequest, permission: str) -> tuple[KmsKey, MaterialRef | None]:
+    """The key that a decryption is about, and the backing key (None in a dry run that ignores the ciphertext).
+
+    A KeyId that did not make the blob is refused as such, whatever its state or usage (recorded).
+    """
+    named = None
+    if request.key_id is not None:
+        named = resolve(view.state, call.caller, request.key_id, operation=permission, takes_alias=True)
+    if request.ignores_ciphertext:
+        if named is None:
+            raise ValidationException("KeyId is required when the ciphertext is ignored.")
+        return named, None
+    if request.ciphertext_blob is None:
+        raise ValidationException(
+            "1 validation error detected: Value null at 'ciphertextBlob' failed to satisfy constraint: "
+            "Member must not be null"
+        )
+    key, material = key_of_blob(view, call.caller.account, request.ciphertext_blob)
+    if named is not None and named.key_id != key.key_id:
+        raise IncorrectKeyException(WRONG_KEY)
+    return key, material
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReEncryptRequest:
+    ciphertext_blob: bytes | None = None
+    source_key_id: str | None = None
+    source_encryption_context: Mapping[str, str] = field(default_factory=dict)
+    source_encryption_algorithm: str = SYMMETRIC
+    destination_key_id: str
+    destination_encryption_context: Mapping[str, str] = field(default_factory=dict)
+    destination_encryption_algorithm: str = SYMMETRIC
+    grant_tokens: Sequence[str] = ()
+    dry_run: bool = False
+    dry_run_modifiers: Sequence[str] = ()
+
+    def decryption(self) -> DecryptRequest:
+        """The half of this request that decrypts."""
+        return DecryptRequest(
+            ciphertext_blob=self.ciphertext_blob,
+            key_id=self.source_key_id,
+            encryption_context=self.source_encryption_context,
+            encryption_algorithm=self.source_encryption_algorithm,
+            dry_run=self.dry_run,
+            dry_run_modifiers=self.dry_run_modifiers,
+        )
+
+
+class ReEncrypt(Operation[ReEncryptRequest]):
+    """Two permissions: kms:ReEncryptFrom on the source key, kms:ReEncryptTo on the destination key."""
+
+    name = "ReEncrypt"
+    request_type = ReEncryptRequest
+    recorded = (
+        "SourceEncryptionAlgorithm",
+        "SourceEncryptionContext",
+        "SourceKeyId",
+        "DestinationKeyId",
+        "DestinationEncryptionAlgorithm",
+        "DestinationEncryptionContext",
+    )
+
+    def reads(self, request: ReEncryptRequest) -> Reads:
+        keys = (request.destination_key_id, *((request.source_key_id,) if request.source_key_id else ()))
+        return Reads(keys=keys, ciphertext=request.ciphertext_blob)
+
+    def plan(self, view: View, call: Call, request: ReEncryptRequest) -> Plan[ReEncryptRequest]:
+        source, material = _source(view, call, request.decryption(), "ReEncryptFrom")
+        destination = resolve(
+            view.state, call.caller, request.destination_key_id, operation="ReEncryptTo", takes_alias=True
+        )
+        refuse_grant_tokens(request.grant_tokens)
+        _require_both(view, call, request, source, destination)
+        for key, algorithm in (
+            (source, request.source_encryption_algorithm),
+            (destination, request.destination_encryption_algorithm),
+        ):
+            require_state(self.name, key)
+            require_usage(self.name, key, KeyUsage.ENCRYPT_DECRYPT)
+            require_algorithm(key, algorithm)
+        if material is None or request.ciphertext_blob is None:
+            raise_dry_run()
+        job = hsm_jobs.ReEncrypt(
+            source=material,
+            blob=request.ciphertext_blob,
+            source_context=canonical(request.source_encryption_context),
+            destination=current_material(view, destination),
+            destination_context=canonical(request.destination_encryption_context),
+        )
+        keys = (source, destination)
+        return Plan(call=call, request=request, region=view.region, now_ns=view.now_ns, keys=keys, job=job)
+
+    def answer(self, plan: Plan[ReEncryptRequest], answer: HsmAnswer | None) -> Outcome:
+        assert isinstance(answer, hsm_jobs.Encrypted)
+        assert isinstance(plan.job, hsm_jobs.ReEncrypt)
+        if plan.request.dry_run:
+            raise_dry_run()
+        source, destination = plan.keys
+        response = {
+            "CiphertextBlob": answer.blob,
+            "SourceKeyId": source.arn,
+            "KeyId": destination.arn,
+            "SourceEncryptionAlgorithm": plan.request.source_encryption_algorithm,
+            "DestinationEncryptionAlgorithm": plan.request.destination_encryption_algorithm,
+            "SourceKeyMaterialId": plan.job.source.material_id,
+            "DestinationKeyMaterialId": plan.job.destination.material_id,
+        }
+        additional = {
+            "sourceKeyMaterialId": plan.job.source.material_id,
+            "destinationKeyMaterialId": plan.job.destination.material_id,
+        }
+        return Outcome(response=response, facts={"additionalEventData": additional})
+
+
+def _require_both(view: View, call: Call, request: ReEncryptRequest, source: KmsKey, destination: KmsKey) -> None:
+    same = "true" if source.arn == destination.arn else "false"
+    require_on_key(
+        view,
+        call.caller,
+        "kms:ReEncryptFrom",
+        source,
+        named=alias_in(request.source_key_id or "") or "",
+        encryption_context=request.source_encryption_context,
+        values={"kms:EncryptionAlgorithm": request.source_encryption_algorithm, "kms:ReEncryptOnSameKey": same},
+        is_named_by_ciphertext=request.source_key_id is None,
+    )
+    require_on_key(
+        view,
+        call.caller,
+        "kms:ReEncryptTo",
+        destination,
+        named=alias_in(request.destination_key_id) or "",
+        encryption_context=request.destination_encryption_context,
+        values={"kms:EncryptionAlgorithm": request.destination_encryption_algorithm, "kms:ReEncryptOnSameKey": same},
+    )
+
+
+def material_facts(material_id: str | None) -> dict[str, Any]:
+    """What CloudTrail adds to a cryptographic call on a symmetric key."""
+    return {} if material_id is None else {"additionalEventData": {"keyMaterialId": material_id}}

@@ -1,0 +1,261 @@
+"""CreateKey, DescribeKey, ListKeys, EnableKey, DisableKey.
+
+Source: KMS API reference; kms-facts 1.1, 2.1 (recorded texts), 9.4, Appendix A1, A2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from regionsim.kms import hsm_jobs
+from regionsim.kms.errors import LimitExceededException, UnsupportedOperationException, ValidationException
+from regionsim.kms.hsm_jobs import HsmAnswer
+from regionsim.kms.key import (
+    KeyMaterial,
+    KeyState,
+    KmsKey,
+    Origin,
+    RegionalProperties,
+    SharedProperties,
+)
+from regionsim.kms.key_identifiers import alias_in, resolve
+from regionsim.kms.key_policies import checked_policy, default_policy
+from regionsim.kms.key_specs import OFFERED, KeySpec, KeyUsage, use_of
+from regionsim.kms.key_states import require_state
+from regionsim.kms.metadata import key_metadata
+from regionsim.kms.operations.encryption import refuse_grant_tokens
+from regionsim.kms.pages import page, read_marker
+from regionsim.kms.permission import require_on_key, require_without_key
+from regionsim.kms.plan import Call, Operation, Outcome, Plan, Reads, View
+from regionsim.kms.quotas import KEYS_PER_ACCOUNT
+from regionsim.kms.tags import checked_tags
+from regionsim.kms.writes import PutKey, PutToken
+from regionsim.names.arns import key_arn
+from regionsim.names.ids import new_key_id
+
+_USAGE_WANTED = "You must specify a KeyUsage value for all KMS keys except for symmetric encryption keys."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateKeyRequest:
+    policy: str | None = None
+    description: str = ""
+    key_usage: str | None = None
+    customer_master_key_spec: str | None = None
+    key_spec: str | None = None
+    origin: str = Origin.AWS_KMS.value
+    custom_key_store_id: str | None = None
+    bypass_policy_lockout_safety_check: bool = False
+    tags: Sequence[Mapping[str, str]] = ()
+    multi_region: bool = False
+
+    def kind(self) -> tuple[KeySpec, KeyUsage]:
+        """The spec and usage asked for.
+
+        Errors: ValidationException for a pair that is not compatible, UnsupportedOperationException for one not
+        offered.
+        """
+        if self.key_spec is not None and self.customer_master_key_spec is not None:
+            raise ValidationException("You cannot specify KeySpec and CustomerMasterKeySpec in the same request.")
+        spec = KeySpec(self.key_spec or self.customer_master_key_spec or KeySpec.SYMMETRIC_DEFAULT)
+        if self.key_usage is None and spec is not KeySpec.SYMMETRIC_DEFAULT:
+            raise ValidationException(_USAGE_WANTED)
+        usage = KeyUsage(self.key_usage or KeyUsage.ENCRYPT_DECRYPT)
+        if use_of(spec, usage) is None:
+            raise ValidationException(f"KeyUsage {usage} is not compatible with KeySpec {spec}")
+        if spec not in OFFERED:
+            raise UnsupportedOperationException(f"KeySpec {spec} is not offered by regionsim yet.")
+        return spec, usage
+
+    def require_offered_origin(self) -> None:
+        """Errors: UnsupportedOperationException for imported material and custom key stores."""
+        if self.origin != Origin.AWS_KMS or self.custom_key_store_id is not None:
+            raise UnsupportedOperationException(f"Origin {self.origin} is not offered by regionsim yet.")
+
+
+class CreateKey(Operation[CreateKeyRequest]):
+    name = "CreateKey"
+    request_type = CreateKeyRequest
+    is_mutation = True
+    is_read_only = False
+    needs_fresh = True
+    recorded = (
+        "Description",
+        "Origin",
+        "BypassPolicyLockoutSafetyCheck",
+        "CustomerMasterKeySpec",
+        "KeySpec",
+        "KeyUsage",
+        "Policy",
+        "MultiRegion",
+        "Tags",
+    )
+
+    def reads(self, request: CreateKeyRequest) -> Reads:
+        return Reads(account_quota=True)
+
+    def plan(self, view: View, call: Call, request: CreateKeyRequest) -> Plan[CreateKeyRequest]:
+        spec, usage = request.kind()
+        tags = checked_tags(request.tags)
+        require_may_create(view, call, spec, usage, request)
+        request.require_offered_origin()
+        require_room_for_key(view, call.caller.account)
+        account = call.caller.account
+        shared = SharedProperties(
+            key_id=new_key_id(view.fresh, multi_region=request.multi_region),
+            account=account,
+            spec=spec,
+            usage=usage,
+            primary_region=view.region if request.multi_region else None,
+        )
+        regional = RegionalProperties(
+            region=view.region,
+            state=KeyState.ENABLED,
+            policy=default_policy(view.region, account),
+            description=request.description,
+            tags=tags,
+            created_at_ns=view.now_ns,
+        )
+        key = KmsKey(shared=shared, regional=regional)
+        if request.policy is not None:
+            bypass = request.bypass_policy_lockout_safety_check
+            policy = checked_policy(view, call.caller, request.policy, key, bypass_lockout_check=bypass)
+            key = KmsKey(shared=shared, regional=replace(regional, policy=policy))
+        job = hsm_jobs.CreateBackingKey(key_id=shared.key_id, spec=spec)
+        return Plan(call=call, request=request, region=view.region, now_ns=view.now_ns, keys=(key,), job=job)
+
+    def answer(self, plan: Plan[CreateKeyRequest], answer: HsmAnswer | None) -> Outcome:
+        assert isinstance(answer, hsm_jobs.BackingKeyCreated)
+        key = with_first_material(plan.key, answer.material.material_id, plan.now_ns)
+        metadata = key_metadata(key)
+        return Outcome(
+            response={"KeyMetadata": metadata},
+            writes=(PutKey(key=key), PutToken(material=answer.material)),
+            facts={"responseElements": {"keyMetadata": metadata}, "resources": (key.arn,)},
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DescribeKeyRequest:
+    key_id: str
+    grant_tokens: Sequence[str] = ()
+
+
+class DescribeKey(Operation[DescribeKeyRequest]):
+    name = "DescribeKey"
+    request_type = DescribeKeyRequest
+    recorded = ("KeyId",)
+
+    def reads(self, request: DescribeKeyRequest) -> Reads:
+        return Reads(keys=(request.key_id,))
+
+    def plan(self, view: View, call: Call, request: DescribeKeyRequest) -> Plan[DescribeKeyRequest]:
+        key = resolve(view.state, call.caller, request.key_id, operation=self.name, takes_alias=True)
+        refuse_grant_tokens(request.grant_tokens)
+        require_on_key(view, call.caller, "kms:DescribeKey", key, named=alias_in(request.key_id) or "")
+        require_state(self.name, key)
+        return Plan(call=call, request=request, region=view.region, now_ns=view.now_ns, keys=(key,))
+
+    def answer(self, plan: Plan[DescribeKeyRequest], answer: HsmAnswer | None) -> Outcome:
+        return Outcome(response={"KeyMetadata": key_metadata(plan.key)})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListKeysRequest:
+    limit: int = 100
+    marker: str | None = None
+
+
+class ListKeys(Operation[ListKeysRequest]):
+    name = "ListKeys"
+    request_type = ListKeysRequest
+    recorded = ("Limit", "Marker")
+
+    def reads(self, request: ListKeysRequest) -> Reads:
+        return Reads()
+
+    def plan(self, view: View, call: Call, request: ListKeysRequest) -> Plan[ListKeysRequest]:
+        require_without_key(view, call.caller, "kms:ListKeys")
+        account = call.caller.account
+        key_ids = view.state.key_ids_after(account, read_marker(request.marker), request.limit + 1)
+        found = tuple(
+            {"KeyId": key_id, "KeyArn": key_arn(view.region, account, key_id)} for key_id in key_ids[: request.limit]
+        )
+        more = found[-1]["KeyId"] if len(key_ids) > request.limit else None
+        return Plan(call=call, request=request, region=view.region, now_ns=view.now_ns, found=found, next_marker=more)
+
+    def answer(self, plan: Plan[ListKeysRequest], answer: HsmAnswer | None) -> Outcome:
+        return Outcome(response=page("Keys", [dict(entry) for entry in plan.found], plan.next_marker))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyRequest:
+    """A request about one key and nothing else."""
+
+    key_id: str
+
+
+class EnableKey(Operation[KeyRequest]):
+    name = "EnableKey"
+    request_type = KeyRequest
+    is_mutation = True
+    is_read_only = False
+    recorded = ("KeyId",)
+    state_after = KeyState.ENABLED
+
+    def reads(self, request: KeyRequest) -> Reads:
+        return Reads(keys=(request.key_id,))
+
+    def plan(self, view: View, call: Call, request: KeyRequest) -> Plan[KeyRequest]:
+        key = resolve(view.state, call.caller, request.key_id, operation=self.name, takes_alias=False)
+        require_on_key(view, call.caller, f"kms:{self.name}", key)
+        require_state(self.name, key)
+        return Plan(call=call, request=request, region=view.region, now_ns=view.now_ns, keys=(key,))
+
+    def answer(self, plan: Plan[KeyRequest], answer: HsmAnswer | None) -> Outcome:
+        facts = {"responseElements": {"keyId": plan.key.arn}}
+        if plan.key.state is self.state_after:
+            return Outcome(facts=facts)
+        return Outcome(writes=(PutKey(key=plan.key.with_regional(state=self.state_after)),), facts=facts)
+
+
+class DisableKey(EnableKey):
+    name = "DisableKey"
+    state_after = KeyState.DISABLED
+
+
+def require_may_create(view: View, call: Call, spec: KeySpec, usage: KeyUsage, request: CreateKeyRequest) -> None:
+    """Return when IAM lets the caller create this key (and tag it, when tags are given)."""
+    values = {
+        "kms:KeySpec": spec.value,
+        "kms:KeyUsage": usage.value,
+        "kms:KeyOrigin": request.origin,
+        "kms:MultiRegion": "true" if request.multi_region else "false",
+        "kms:MultiRegionKeyType": "PRIMARY" if request.multi_region else None,
+        "kms:BypassPolicyLockoutSafetyCheck": "true" if request.bypass_policy_lockout_safety_check else "false",
+        **tag_values(tuple((tag["TagKey"], tag["TagValue"]) for tag in request.tags)),
+    }
+    require_without_key(view, call.caller, "kms:CreateKey", values)
+    if request.tags:
+        require_without_key(view, call.caller, "kms:TagResource", values)
+
+
+def tag_values(tags: tuple[tuple[str, str], ...]) -> dict[str, str | tuple[str, ...]]:
+    """The condition values of tags in a request."""
+    values: dict[str, str | tuple[str, ...]] = {f"aws:RequestTag/{name}": text for name, text in tags}
+    if tags:
+        values["aws:TagKeys"] = tuple(name for name, _ in tags)
+    return values
+
+
+def require_room_for_key(view: View, account: str) -> None:
+    """Errors: LimitExceededException when the account has as many keys here as it may."""
+    if view.state.key_count(account) >= KEYS_PER_ACCOUNT:
+        raise LimitExceededException(f"The limit of {KEYS_PER_ACCOUNT} KMS keys in this account and Region is reached.")
+
+
+def with_first_material(key: KmsKey, material_id: str, now_ns: int) -> KmsKey:
+    """A key not yet committed, with its first material."""
+    material = KeyMaterial(material_id=material_id, created_at_ns=now_ns)
+    return replace(key, shared=replace(key.shared, materials=(material,), current_material_id=material_id))

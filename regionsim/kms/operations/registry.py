@@ -1,0 +1,48 @@
+"""Every operation that regionsim offers, by AWS's name. Adding one: a class in its family's module, a line here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from regionsim.kms.errors import UnknownOperationException
+from regionsim.kms.operations import aliases, data_keys, encryption, lifecycle, multi_region, policies, rotation
+from regionsim.kms.plan import Operation
+
+_OPERATIONS: tuple[Operation[Any], ...] = (
+    aliases.CreateAlias(),
+    aliases.DeleteAlias(),
+    aliases.ListAliases(),
+    aliases.UpdateAlias(),
+    data_keys.GenerateDataKey(),
+    data_keys.GenerateDataKeyWithoutPlaintext(),
+    data_keys.GenerateRandom(),
+    encryption.Decrypt(),
+    encryption.Encrypt(),
+    encryption.ReEncrypt(),
+    lifecycle.CreateKey(),
+    lifecycle.DescribeKey(),
+    lifecycle.DisableKey(),
+    lifecycle.EnableKey(),
+    lifecycle.ListKeys(),
+    multi_region.ReplicateKey(),
+    multi_region.UpdatePrimaryRegion(),
+    policies.GetKeyPolicy(),
+    policies.PutKeyPolicy(),
+    rotation.RotateKeyOnDemand(),
+)
+
+REGISTRY: Mapping[str, Operation[Any]] = MappingProxyType({operation.name: operation for operation in _OPERATIONS})
+"""Operation name -> operation."""
+
+
+def operation_named(name: str) -> Operation[Any]:
+    """The operation of that name.
+
+    Errors: UnknownOperationException for a name that AWS does not have, or that regionsim does not offer yet.
+    """
+    try:
+        return REGISTRY[name]
+    except KeyError:
+        raise UnknownOperationException(f"Unknown operation: {name}") from None

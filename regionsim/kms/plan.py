@@ -1,0 +1,144 @@
+"""The straight line of a KMS call, as values: `Call`, `View`, `Plan`, `Outcome`.
+
+    view    = the Region looks up what the operation reads          committed state, in memory
+    plan    = operation.plan(view, call, request)                   authorize, key-state table, own rules; or a refusal
+    result  = at most one HSM job
+    outcome = operation.answer(plan, result)
+    commit the outcome, then answer
+
+Nothing here awaits, draws randomness or reads a clock: the instant and fresh random bytes are part of the view.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Generic, TypeVar
+
+from regionsim.accounts.directory import Directory
+from regionsim.authorization.principals import Principal
+from regionsim.kms.hsm_jobs import HsmAnswer, RequestJob
+from regionsim.kms.key import Alias, KmsKey
+from regionsim.kms.questions import Answer, Question
+from regionsim.kms.state import RegionState
+from regionsim.kms.writes import Announcement, ServiceEvent, Write
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One KMS call as it reached a Region: shape-checked parameters under AWS's names, and who signed it.
+
+    Parameter values are decoded: blobs are `bytes`, instants are epoch seconds, structures are dicts.
+    """
+
+    operation: str
+    parameters: Mapping[str, Any] = field(repr=False)
+    caller: Principal
+    request_id: str
+    source_ip: str = "192.0.2.1"
+    user_agent: str = "regionsim"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """What a plan may know: the Region's committed state, its copy of IAM, the instant, and fresh random bytes.
+
+    `remote_answer` is set when the plan goes on after a question to another Region. `regions` are the Regions that
+    exist here, in the world's order.
+    """
+
+    state: RegionState
+    directory: Directory
+    now_ns: int
+    regions: tuple[str, ...]
+    fresh: bytes = field(default=b"", repr=False)
+    remote_answer: Answer | None = None
+
+    @property
+    def region(self) -> str:
+        return self.state.region
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reads:
+    """What an operation reads and, for a mutation, locks: key identifiers as sent, alias names, and whether a quota
+    counts.
+
+    `ciphertext` names a key by its clear header. `account_quota` serialises operations that add to an account's
+    resources.
+    """
+
+    keys: tuple[str, ...] = ()
+    ciphertext: bytes | None = field(default=None, repr=False)
+    aliases: tuple[str, ...] = ()
+    account_quota: bool = False
+
+
+RequestT = TypeVar("RequestT")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan(Generic[RequestT]):
+    """What was decided: the keys it concerns (as they were at the look-up), and what must still be asked.
+
+    At most one of `job` (for an HSM) and `question` (for another Region) is set.
+    """
+
+    call: Call
+    request: RequestT
+    region: str
+    now_ns: int
+    keys: tuple[KmsKey, ...] = ()
+    aliases: tuple[Alias, ...] = ()
+    found: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
+    next_marker: str | None = None
+    fresh: bytes = field(default=b"", repr=False)
+    job: RequestJob | None = None
+    question: Question | None = None
+
+    @property
+    def key(self) -> KmsKey:
+        """The one key that the call is about."""
+        return self.keys[0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What a call does when it succeeds: the response (AWS's names; None for an empty body), and what must be
+    committed first.
+
+    `facts` are members of the audit record that only the answer knows (`responseElements`, `additionalEventData`).
+    """
+
+    response: Mapping[str, Any] | None = field(default=None, repr=False)
+    writes: tuple[Write, ...] = ()
+    announcements: tuple[Announcement, ...] = ()
+    events: tuple[ServiceEvent, ...] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Operation(ABC, Generic[RequestT]):
+    """One operation of the KMS API. Adding one means one subclass in a family module of `operations/`.
+
+    `recorded` lists the parameters that CloudTrail shows (kms-facts 13.2); secrets are not among them.
+    """
+
+    name: ClassVar[str]
+    request_type: ClassVar[type]
+    is_mutation: ClassVar[bool] = False
+    is_read_only: ClassVar[bool] = True
+    needs_fresh: ClassVar[bool] = False
+    recorded: ClassVar[tuple[str, ...]] = ()
+
+    @abstractmethod
+    def reads(self, request: RequestT) -> Reads:
+        """What must be looked up (and locked, for a mutation) for this request."""
+
+    @abstractmethod
+    def plan(self, view: View, call: Call, request: RequestT) -> Plan[RequestT]:
+        """Decide. Errors: any `KmsError` is the refusal."""
+
+    @abstractmethod
+    def answer(self, plan: Plan[RequestT], answer: HsmAnswer | None) -> Outcome:
+        """What happens now that the HSM has answered (or was not needed)."""

@@ -1,0 +1,144 @@
+"""One life of a Region's hosts: what they hold in memory, and what a crash takes with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from regionsim.hsm.fleet import Fleet
+from regionsim.kms.errors import KMSInternalException
+from regionsim.kms.hsm_jobs import HsmAnswer, HsmJob
+from regionsim.kms.key import KmsKey
+from regionsim.kms.messages import CreateReplica
+from regionsim.kms.state import RegionState
+from regionsim.kms.writes import Announcement, PutKey, PutToken, ServiceEvent, Write
+from regionsim.region.audit import AuditTrail, segments
+from regionsim.region.audit_entry import AuditEntry
+from regionsim.region.locks import Locks
+from regionsim.region.wire import pack_message
+from regionsim.runtime.clock import ReadableClock
+from regionsim.runtime.tasks import Scope
+from regionsim.runtime.trace import Trace
+from regionsim.store.errors import StoreError
+from regionsim.store.store import Store
+from regionsim.store.values import Acknowledgement, Commit, OutboxEntry
+
+
+class Incarnation:
+    """The committed state in memory, the locks, the audit batch, and the way everything is committed."""
+
+    def __init__(
+        self, region: str, scope: Scope, store: Store, fleet: Fleet, clock: ReadableClock, trace: Trace
+    ) -> None:
+        self.region = region
+        self.scope = scope
+        self.store = store
+        self.fleet = fleet
+        self.clock = clock
+        self.trace = trace
+        self.state = RegionState(region)
+        self.locks = Locks()
+        self.trail = AuditTrail(scope, store, self._store_failed)
+        self.on_outbox: Callable[[Sequence[Announcement]], None] = _nobody
+
+    async def perform(self, job: HsmJob) -> HsmAnswer:
+        """One visit to an HSM; tokens that it wrapped anew are kept. Errors: what the fleet or the job refuses."""
+        answer = await self.fleet.perform(job)
+        for material in answer.rewrapped:
+            write = PutToken(material=material)
+            self.state.apply(write)
+            self.trail.add_token(write)
+        return answer
+
+    async def commit(
+        self,
+        *,
+        writes: tuple[Write, ...] = (),
+        announcements: tuple[Announcement, ...] = (),
+        acknowledged: tuple[Acknowledgement, ...] = (),
+        entries: tuple[AuditEntry, ...] = (),
+        events: tuple[ServiceEvent, ...] = (),
+    ) -> None:
+        """One transaction: key changes, outbox, audit. Only then is any of it visible, sent or answered.
+
+        Errors: StoreError, and then nothing of it is visible.
+        """
+        told = (*entries, *(self.service_entry(event) for event in events))
+        outbox = tuple(_outbox_entry(announcement) for announcement in announcements)
+
+        def make_visible(_: tuple[int, ...]) -> None:
+            for write in writes:
+                self.state.apply(write)
+                if isinstance(write, PutKey):
+                    self._trace_key(write.key)
+            if announcements:
+                self.on_outbox(announcements)
+
+        commit = Commit(writes=writes, outbox=outbox, acknowledged=acknowledged, audit=segments(told))
+        # The store calls this in the order of the commits, so memory never shows what a reopened file would not.
+        await self.store.commit(commit, then=make_visible)
+
+    async def commit_or_refuse(
+        self,
+        *,
+        writes: tuple[Write, ...],
+        announcements: tuple[Announcement, ...],
+        entries: tuple[AuditEntry, ...],
+        events: tuple[ServiceEvent, ...],
+    ) -> None:
+        """`commit` for a caller who waits. Errors: KMSInternalException instead of a StoreError."""
+        try:
+            await self.commit(writes=writes, announcements=announcements, entries=entries, events=events)
+        except StoreError as error:
+            self._store_failed(error)
+            # The cause names files and SQL; it is in the trace, and none of the caller's business.
+            raise KMSInternalException(may_have_happened=error.may_have_happened) from None
+
+    def service_entry(self, event: ServiceEvent) -> AuditEntry:
+        """The audit entry of something that KMS did by itself."""
+        return AuditEntry(
+            event_name=event.name,
+            instant_ns=self.clock.now_ns(),
+            region=self.region,
+            request_id=f"{event.key_arn}@{self.clock.now_ns()}",
+            recipients=(event.account,),
+            is_read_only=False,
+            facts={"serviceEventDetails": dict(event.details)} if event.details else {},
+            resources=(event.key_arn,),
+        )
+
+    def _trace_key(self, key: KmsKey) -> None:
+        shared = key.shared
+        self.trace.emit(
+            self.region,
+            "key_changed",
+            key=key.key_id,
+            state=key.state.value,
+            version=key.version,
+            shared_version=shared.shared_version,
+            primary=shared.primary_region,
+            materials=len(shared.materials),
+            is_rotating=shared.pending_material is not None,
+        )
+
+    def _store_failed(self, error: StoreError) -> None:
+        self.trace.emit(self.region, "store_failed", error=type(error).__name__)
+
+
+def key_lock(key_id: str) -> str:
+    """The name under which a KMS key is locked."""
+    return f"key/{key_id}"
+
+
+def _outbox_entry(announcement: Announcement) -> OutboxEntry:
+    message = announcement.message
+    return OutboxEntry(
+        destination=announcement.destination,
+        key_id=message.shared.key_id,
+        kind="create" if isinstance(message, CreateReplica) else "synchronize",
+        shared_version=message.shared.shared_version,
+        body=pack_message(message),
+    )
+
+
+def _nobody(announcements: Sequence[Announcement]) -> None:
+    raise AssertionError("an announcement before the replicator is there")

@@ -1,0 +1,50 @@
+"""Step 1: what an operation reads, found in the committed state, and (for a mutation) locked."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from regionsim.kms.ciphertext import MalformedBlob
+from regionsim.kms.ciphertext import parse as parse_blob
+from regionsim.kms.key import KmsKey
+from regionsim.kms.key_identifiers import locate
+from regionsim.kms.plan import Reads
+from regionsim.kms.state import RegionState
+from regionsim.region.incarnation import Incarnation, key_lock
+
+
+def subject(state: RegionState, reads: Reads, account: str) -> KmsKey | None:
+    """The key that a call is about, as far as one can tell without an opinion on whether it may."""
+    for identifier in reads.keys:
+        key_id = locate(state, account, identifier)
+        if key_id is not None:
+            return state.key(key_id)
+    if reads.ciphertext is None:
+        return None
+    try:
+        return state.key_by_bytes(parse_blob(reads.ciphertext).key_id_bytes)
+    except MalformedBlob:
+        return None
+
+
+@asynccontextmanager
+async def locked(host: Incarnation, reads: Reads, account: str) -> AsyncIterator[None]:
+    """Hold the aggregates that `reads` leads to, also when an alias moved while we waited for them."""
+    while True:
+        names = _lock_names(host.state, reads, account)
+        async with host.locks.hold(names):
+            if _lock_names(host.state, reads, account) == names:
+                yield
+                return
+
+
+def _lock_names(state: RegionState, reads: Reads, account: str) -> frozenset[str]:
+    names = {f"alias/{account}/{name}" for name in reads.aliases}
+    if reads.account_quota:
+        names.add(f"account/{account}")
+    for identifier in reads.keys:
+        key_id = locate(state, account, identifier)
+        if key_id is not None:
+            names.add(key_lock(key_id))
+    return frozenset(names)

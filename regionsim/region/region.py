@@ -1,0 +1,367 @@
+"""One Region of KMS: the front door and the five steps of a call.
+
+    1 view    = look up what the operation reads         committed state in memory; no I/O
+    2 plan    = operation.plan(view, call, request)      authorize, key states, own rules; perhaps another Region's word
+    3 result  = at most one HSM job
+    4 outcome = operation.answer(plan, result)
+    5 commit  = key change + audit entry + outbox        one transaction; what only reads goes to the audit batch
+
+A Region has incarnations: `crash()` takes what its hosts hold in memory, `boot()` rebuilds it from the store. Its HSM
+fleet and its file outlive that. What it knows of other Regions is their names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, assert_never
+
+from regionsim.accounts.directory import Directory
+from regionsim.hsm.fleet import Fleet
+from regionsim.kms import shapes
+from regionsim.kms.errors import AccessDeniedException, KmsError, ThrottlingException
+from regionsim.kms.key import KmsKey
+from regionsim.kms.operations.multi_region import answer_question, asked_region
+from regionsim.kms.operations.registry import operation_named
+from regionsim.kms.plan import Call, Operation, Outcome, Plan, Reads, View
+from regionsim.kms.questions import Answer, MayBecomePrimary, MayCreateReplica, Question
+from regionsim.kms.quotas import request_quota
+from regionsim.kms.requests import parse
+from regionsim.kms.state import RegionState
+from regionsim.names.mistakes import ConfigError
+from regionsim.network.envelope import Envelope
+from regionsim.region.admission import Admission
+from regionsim.region.audit_entry import AuditEntry
+from regionsim.region.incarnation import Incarnation
+from regionsim.region.look_up import locked, subject
+from regionsim.region.replicator import ReplicationCounts, Replicator
+from regionsim.runtime.clock import ReadableClock
+from regionsim.runtime.entropy import Entropy
+from regionsim.runtime.tasks import Scope
+from regionsim.runtime.trace import Trace
+from regionsim.store.store import Store
+
+Reply = Mapping[str, Any] | None | KmsError
+"""What a Region says to a call: a response (None for an empty body) or a refusal."""
+
+
+@dataclass(slots=True, kw_only=True)
+class RegionCounts:
+    """What one Region has done; survives a crash of its hosts."""
+
+    requests: int = 0
+    refused: int = 0
+    denied: int = 0
+    throttled: int = 0
+    hsm_requests: int = 0
+    replication: ReplicationCounts = field(default_factory=ReplicationCounts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What a Region is given to live in. `open_store` opens its file; `send` puts an envelope on a link."""
+
+    fleet: Fleet
+    clock: ReadableClock
+    entropy: Entropy
+    trace: Trace
+    open_store: Callable[[], Awaitable[Store]]
+    send: Callable[[Envelope], None]
+
+
+class Region:
+    """One Region. `regions` are the names of all Regions of the world; `directory` is this Region's copy of IAM."""
+
+    def __init__(
+        self,
+        name: str,
+        surroundings: Surroundings,
+        *,
+        regions: tuple[str, ...],
+        directory: Directory,
+        has_quotas: bool = True,
+    ) -> None:
+        self.name = name
+        self.regions = regions
+        self.directory = directory
+        self.fleet = surroundings.fleet
+        self.clock = surroundings.clock
+        self.trace = surroundings.trace
+        self.counts = RegionCounts()
+        self._open_store = surroundings.open_store
+        self._send = surroundings.send
+        self._has_quotas = has_quotas
+        self._requests = surroundings.entropy.stream(f"region/{name}/requests")
+        self._messages = surroundings.entropy.stream(f"region/{name}/messages")
+        self._incarnation: Incarnation | None = None
+        self._replicator: Replicator | None = None
+        self._admission = Admission()
+        self._boots = 0
+
+    def __repr__(self) -> str:
+        return f"<Region {self.name} {'up' if self.is_up else 'down'}>"
+
+    # Lives.
+
+    @property
+    def is_up(self) -> bool:
+        """True while there are hosts to answer."""
+        return self._incarnation is not None
+
+    @property
+    def state(self) -> RegionState:
+        """The committed state. Only while the Region is up."""
+        return self._host.state
+
+    @property
+    def store(self) -> Store:
+        """The open store. Only while the Region is up."""
+        return self._host.store
+
+    @property
+    def unfinished_count(self) -> int:
+        """Announcements and materials that are not across yet; 0 while down."""
+        return 0 if self._replicator is None else self._replicator.outstanding_count
+
+    @property
+    def unaudited_count(self) -> int:
+        """Audit entries that wait for the next flush; 0 while down."""
+        return 0 if self._incarnation is None else self._incarnation.trail.waiting_count
+
+    async def boot(self) -> None:
+        """Start hosts: read the whole state from the store, take up what replication left unfinished.
+
+        Errors: ConfigError when the store has keys that are related to keys in Regions that this world lacks.
+        """
+        assert self._incarnation is None, f"{self.name} is up already"
+        self._boots += 1
+        scope = Scope(f"{self.name}#{self._boots}")
+        store = await self._open_store()
+        host = Incarnation(self.name, scope, store, self.fleet, self.clock, self.trace)
+        loaded = await store.load()
+        for write in loaded.writes:
+            host.state.apply(write)
+        strangers = {region for key in host.state.all_keys() for region in key.shared.regions} - set(self.regions)
+        if strangers:
+            await store.close()
+            missing = ", ".join(sorted(strangers))
+            raise ConfigError(f"{self.name} has multi-Region keys shared with {missing}; start those Regions, too")
+        self._replicator = Replicator(
+            host,
+            peers=(region for region in self.regions if region != self.name),
+            send=self._send,
+            stream=self._messages,
+            answer=self._answer_question,
+            counts=self.counts.replication,
+        )
+        self._incarnation = host
+        self._admission = Admission()
+        self.trace.emit(self.name, "region_booted", keys=sum(1 for _ in host.state.all_keys()), boot=self._boots)
+        self._replicator.resume(loaded.outbox)
+
+    async def crash(self) -> None:
+        """The hosts lose their memory, now. Nothing that was not committed is done, nothing not yet answered is
+        answered."""
+        host = self._host
+        self._incarnation = self._replicator = None
+        host.scope.fence()
+        host.store.crash()
+        self.fleet.on_host_crash()
+        self.trace.emit(self.name, "region_crashed")
+        await host.scope.closed()
+
+    async def shut_down(self) -> None:
+        """End in good order: the audit batch is committed, the store is closed."""
+        host = self._host
+        self._incarnation = self._replicator = None
+        await host.trail.flush()
+        host.scope.fence()
+        await host.scope.closed()
+        await host.store.close()
+
+    async def flush_audit(self) -> None:
+        """Commit the audit entries that wait. Errors: StoreError."""
+        await self._host.trail.flush()
+
+    @property
+    def _host(self) -> Incarnation:
+        assert self._incarnation is not None, f"{self.name} is down"
+        return self._incarnation
+
+    # The doors.
+
+    def accept(self, call: Call, on_reply: Callable[[Reply], None]) -> None:
+        """Take up a call; `on_reply` hears the reply, or nothing when the hosts crash before."""
+        self._host.scope.spawn(self._serve(call, on_reply), name=f"call/{call.operation}")
+
+    def receive(self, envelope: Envelope) -> None:
+        """Take an envelope from a link; lost while the Region is down."""
+        if self._replicator is not None:
+            self._replicator.receive(envelope)
+
+    async def call(self, call: Call) -> Mapping[str, Any] | None:
+        """The response to a call. Errors: KmsError, the refusal."""
+        host = self._host
+        self.counts.requests += 1
+        self.trace.emit(self.name, "call", op=call.operation, by=call.caller.arn, request=call.request_id)
+        audited: dict[str, Any] = {}
+        try:
+            operation = operation_named(call.operation)
+            shapes.validate(call.operation, call.parameters)
+            request: Any = parse(operation.request_type, call.parameters)
+            serve = self._change if operation.is_mutation else self._read
+            outcome = await serve(host, operation, call, request, audited)
+        except KmsError as refusal:
+            self._refused(host, call, refusal, audited)
+            raise
+        self.trace.emit(self.name, "answer", op=call.operation, request=call.request_id, result="ok")
+        return outcome.response
+
+    async def _serve(self, call: Call, on_reply: Callable[[Reply], None]) -> None:
+        try:
+            on_reply(await self.call(call))
+        except KmsError as refusal:
+            on_reply(refusal)
+
+    # The five steps.
+
+    async def _read(
+        self, host: Incarnation, operation: Operation[Any], call: Call, request: Any, audited: dict[str, Any]
+    ) -> Outcome:
+        """A call that changes nothing: its audit entry follows within 100 ms."""
+        self._admit(host, operation.reads(request), call, audited)
+        plan = operation.plan(self._view(host, operation), call, request)
+        audited["plan"] = plan
+        outcome = operation.answer(plan, await self._ask_hsm(host, plan))
+        host.trail.add(self._entry(call, plan, outcome, operation))
+        return outcome
+
+    async def _change(
+        self, host: Incarnation, operation: Operation[Any], call: Call, request: Any, audited: dict[str, Any]
+    ) -> Outcome:
+        """A call that changes something: what it reads and changes is locked from look-up to commit."""
+        reads = operation.reads(request)
+        self._admit(host, reads, call, audited)
+        async with locked(host, reads, call.caller.account):
+            plan = operation.plan(self._view(host, operation), call, request)
+            audited["plan"] = plan
+            if plan.question is not None:
+                plan = await self._ask_region(host, operation, plan)
+            outcome = operation.answer(plan, await self._ask_hsm(host, plan))
+            await host.commit_or_refuse(
+                writes=outcome.writes,
+                announcements=outcome.announcements,
+                entries=(self._entry(call, plan, outcome, operation),),
+                events=outcome.events,
+            )
+        return outcome
+
+    async def _ask_region(self, host: Incarnation, operation: Operation[Any], plan: Plan[Any]) -> Plan[Any]:
+        """The plan, gone on with the other Region's word."""
+        assert plan.question is not None, "only a plan with a question asks"
+        assert self._replicator is not None, f"{self.name} is down"
+        answer = await self._replicator.ask(asked_region(plan), plan.question)
+        return operation.plan(self._view(host, operation, answer), plan.call, plan.request)
+
+    async def _ask_hsm(self, host: Incarnation, plan: Plan[Any]) -> Any:
+        if plan.job is None:
+            return None
+        self.counts.hsm_requests += 1
+        self.trace.emit(self.name, "hsm_request", op=plan.call.operation, request=plan.call.request_id)
+        return await host.perform(plan.job)
+
+    # What the steps need.
+
+    def _view(self, host: Incarnation, operation: Operation[Any], answer: Answer | None = None) -> View:
+        return View(
+            state=host.state,
+            directory=self.directory,
+            now_ns=self.clock.now_ns(),
+            regions=self.regions,
+            fresh=self._requests.bytes(16) if operation.needs_fresh else b"",
+            remote_answer=answer,
+        )
+
+    def _answer_question(self, question: Question) -> Answer:
+        """This Region's word. It costs requests here, too: a replica two CreateKey, a primary's move one of its own."""
+        match question:
+            case MayCreateReplica(shared=shared):
+                operation, cost, account = "CreateKey", 2, shared.account
+            case MayBecomePrimary(account=account):
+                operation, cost = "UpdatePrimaryRegion", 1
+            case _:
+                assert_never(question)
+        if self._has_quotas:
+            try:
+                self._admission.admit(account, request_quota(operation, self.name), self.clock.now_ns(), cost=cost)
+            except ThrottlingException as refusal:
+                return Answer(refusal_code=refusal.code, refusal_message=refusal.message)
+        view = View(state=self._host.state, directory=self.directory, now_ns=self.clock.now_ns(), regions=self.regions)
+        return answer_question(view, question)
+
+    def _admit(self, host: Incarnation, reads: Reads, call: Call, audited: dict[str, Any]) -> None:
+        """Errors: ThrottlingException. The kind of key decides which bucket of a cryptographic quota pays."""
+        key = subject(host.state, reads, call.caller.account)
+        audited["key"] = key
+        if not self._has_quotas:
+            return
+        spec = None if key is None else key.shared.spec
+        quota = request_quota(call.operation, self.name, spec, call.parameters.get("KeyPairSpec"))
+        self._admission.admit(call.caller.account, quota, self.clock.now_ns())
+
+    # The trail and the trace.
+
+    def _entry(self, call: Call, plan: Plan[Any], outcome: Outcome, operation: Operation[Any]) -> AuditEntry:
+        resources = outcome.facts.get("resources") or tuple(key.arn for key in plan.keys)
+        facts = {name: value for name, value in outcome.facts.items() if name != "resources"}
+        owners = (key.account for key in plan.keys)
+        return self._audit_entry(call, operation, owners=tuple(owners), resources=tuple(resources), facts=facts)
+
+    def _refused(self, host: Incarnation, call: Call, refusal: KmsError, audited: Mapping[str, Any]) -> None:
+        """A refusal is counted, traced and recorded; its record goes to the audit batch."""
+        self.counts.refused += 1
+        self.counts.denied += isinstance(refusal, AccessDeniedException)
+        self.counts.throttled += isinstance(refusal, ThrottlingException)
+        self.trace.emit(self.name, "answer", op=call.operation, request=call.request_id, result=refusal.code)
+        key: KmsKey | None = audited.get("key")
+        try:
+            operation = operation_named(call.operation)
+        except KmsError:
+            return  # no operation of KMS: CloudTrail records none either
+        entry = self._audit_entry(
+            call,
+            operation,
+            owners=() if key is None else (key.account,),
+            resources=() if key is None else (key.arn,),
+            facts={},
+            refusal=refusal,
+        )
+        host.trail.add(entry)
+
+    def _audit_entry(
+        self,
+        call: Call,
+        operation: Operation[Any],
+        *,
+        owners: tuple[str, ...],
+        resources: tuple[str, ...],
+        facts: Mapping[str, Any],
+        refusal: KmsError | None = None,
+    ) -> AuditEntry:
+        given = call.parameters
+        return AuditEntry(
+            event_name=call.operation,
+            instant_ns=self.clock.now_ns(),
+            region=self.name,
+            request_id=call.request_id,
+            recipients=tuple(dict.fromkeys((call.caller.account, *owners))),
+            caller=call.caller,
+            source_ip=call.source_ip,
+            user_agent=call.user_agent,
+            is_read_only=operation.is_read_only,
+            parameters={name: given[name] for name in operation.recorded if name in given},
+            facts=facts,
+            resources=resources,
+            error_code=None if refusal is None else refusal.code,
+            error_message="" if refusal is None else refusal.message,
+        )

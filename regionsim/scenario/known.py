@@ -1,0 +1,30 @@
+"""What is known while the parts of a scenario are read one after another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from regionsim.accounts.directory import Directory
+from regionsim.scenario.nodes import Position
+from regionsim.scenario.values import Names
+
+
+@dataclass(slots=True, kw_only=True)
+class Known:
+    """`regions`, `directory`: None when their own part of the file is wrong; nothing is held against them then."""
+
+    regions: tuple[str, ...] | None = None
+    directory: Directory | None = None
+    names: Names = field(default_factory=Names)
+    faults: dict[str, Position] = field(default_factory=dict)
+    workloads: tuple[str, ...] | None = None
+    until_ns: int | None = None
+
+    def principals(self) -> str:
+        """Advice: who exists."""
+        if self.directory is None:
+            return ""
+        spellings = [
+            name for account in self.directory.accounts for name in self.directory.principal_spellings(account)
+        ]
+        return "these exist: " + ", ".join(spellings[:12]) if spellings else "no user and no role is given in accounts"

@@ -1,0 +1,119 @@
+"""A scenario file -> a checked `Scenario`, or every mistake in it with its place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+
+from regionsim.scenario import read
+from regionsim.scenario.errors import ScenarioError
+from regionsim.scenario.known import Known
+from regionsim.scenario.model import Scenario, Workload
+from regionsim.scenario.nodes import MappingNode, Node, kind_of
+from regionsim.scenario.parse import parse
+from regionsim.scenario.read import Findings
+from regionsim.scenario.source import read_source
+from regionsim.scenario.steps import StepReader, saved_names
+from regionsim.scenario.values import Names
+from regionsim.scenario.vocabulary import SCENARIO
+from regionsim.scenario.workloads import read_workload
+from regionsim.scenario.world import DEFAULT_START_NS, Hsms, Links, read_accounts, read_hsm, read_links, read_regions
+from regionsim.simulation.world import World
+
+DEFAULT_SEED = 0
+LARGEST_SEED = 2**63 - 1
+
+
+def load_scenario(path: Path | str) -> Scenario:
+    """The scenario in the file at `path`.
+
+    Errors: ScenarioError for the first mistake by place; the others of the file are its `further`.
+    """
+    shown = str(path)
+    return read_scenario(read_source(Path(path), shown), shown)
+
+
+def read_scenario(text: str, path: str) -> Scenario:
+    """The scenario that a file's text says; `path` is what messages call the file.
+
+    Errors: as `load_scenario`.
+    """
+    root = parse(text, path)
+    if not isinstance(root, MappingNode):
+        what = f"a scenario is a mapping, this is {kind_of(root)}"
+        raise root.position.error(what, "write name:, regions:, accounts: and steps: at the left margin")
+    findings = Findings()
+    try:
+        scenario = _scenario(root, path, findings)
+    except ScenarioError as error:
+        findings.add(error)
+        scenario = None
+    findings.raise_any()
+    assert scenario is not None
+    return scenario
+
+
+def _scenario(root: MappingNode, path: str, findings: Findings) -> Scenario | None:
+    found = read.fields(root, SCENARIO, "a scenario", findings)
+    name = findings.attempt(read.text, found["name"], "name") if "name" in found else Path(path).stem
+    about = findings.attempt(read.text, found["about"], "about") if "about" in found else ""
+    seed = findings.attempt(_seed, found["seed"]) if "seed" in found else DEFAULT_SEED
+    world, known = _world(found, findings)
+    if "until" in found:
+        known.until_ns = findings.attempt(read.duration, found["until"], "until", allow_zero=False)
+    step_nodes = findings.attempt(_step_nodes, found["steps"]) or ()
+    workloads = _workloads(found.get("workloads"), step_nodes, known, findings)
+    known.names.later.update(pair for node in reversed(step_nodes) for pair in saved_names(node))
+    steps = StepReader(known, findings).read(step_nodes)
+    if name is None or about is None or seed is None or world is None:
+        return None
+    return Scenario(
+        path=path,
+        name=" ".join(name.split()),
+        about=about.strip(),
+        seed=seed,
+        world=world,
+        workloads=workloads,
+        steps=steps,
+        until_ns=known.until_ns,
+    )
+
+
+def _world(found: dict[str, Node], findings: Findings) -> tuple[World | None, Known]:
+    """The world, or None when a part of it is wrong; and what the rest of the file can be held against even so."""
+    start_at_ns = findings.attempt(read.instant, found["start"], "start") if "start" in found else DEFAULT_START_NS
+    regions = findings.attempt(read_regions, found["regions"])
+    links = findings.attempt(read_links, found["links"], regions or (), findings) if "links" in found else Links()
+    hsms = findings.attempt(read_hsm, found["hsm"], findings) if "hsm" in found else Hsms()
+    directory = findings.attempt(read_accounts, found["accounts"], findings)
+    known = Known(regions=regions, directory=directory)
+    if start_at_ns is None or regions is None or links is None or hsms is None or directory is None:
+        return None, known
+    return World(regions=regions, directory=directory, start_at_ns=start_at_ns, **links, **hsms), known
+
+
+def _workloads(
+    node: Node | None, step_nodes: tuple[Node, ...], known: Known, findings: Findings
+) -> Mapping[str, Workload]:
+    """The workloads by name; they may use the names that any step saves."""
+    held = None if node is None else findings.attempt(read.entries, node, "workloads")
+    if node is not None and held is None:
+        return MappingProxyType({})
+    saved = Names(defined=dict(pair for step in step_nodes for pair in saved_names(step)))
+    at_any_time = replace(known, names=saved)
+    known.workloads = tuple(held or ())
+    workloads = (findings.attempt(read_workload, entry, at_any_time, findings) for entry in (held or {}).values())
+    return MappingProxyType({workload.name: workload for workload in workloads if workload is not None})
+
+
+def _step_nodes(node: Node) -> tuple[Node, ...]:
+    nodes = read.items(node, "steps")
+    if not nodes:
+        raise node.position.error("there is no step", "a scenario needs at least one")
+    return nodes
+
+
+def _seed(node: Node) -> int:
+    return read.whole_number(node, "seed", least=0, most=LARGEST_SEED)

@@ -1,0 +1,64 @@
+"""`expect_metric` at play: what was measured, and which comparisons do not hold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from regionsim.runtime.tasks import now_ns
+from regionsim.scenario.metrics import CallSeen, Ledger, measure
+from regionsim.scenario.model import ExpectMetricStep, MetricExpectation
+from regionsim.scenario.vocabulary import LAG, Unit
+from regionsim.simulation.simulation import Simulation
+
+_LAG_QUANTILE = 0.99
+_NS_PER_MS = 1e6
+
+
+def unmet_metrics(step: ExpectMetricStep, ledger: Ledger, simulation: Simulation) -> tuple[str, str]:
+    """What does not hold (empty: all does), and what was measured, in words."""
+    if step.window_ns is not None and step.window_ns[1] > now_ns():
+        return "the window ends after this step: put the step at its end", "not measured"
+    calls = _calls(step, ledger)
+    problems, words = [], []
+    for expectation in step.expectations:
+        measured = _measured(expectation, step, calls, simulation)
+        name = expectation.metric.name
+        words.append(f"{name} {format_metric(measured, expectation.metric.unit)}")
+        if measured is None:
+            problems.append(f"{name}: there is nothing to measure")
+        elif not expectation.comparison.holds(measured):
+            got = format_metric(measured, expectation.metric.unit)
+            problems.append(f"{name}: wanted {expectation.comparison.text}, measured {got}")
+    return "; ".join(problems), f"{step.workload or step.region}: {', '.join(words)}"
+
+
+def _calls(step: ExpectMetricStep, ledger: Ledger) -> Sequence[CallSeen]:
+    if step.workload is not None:
+        return ledger.by_workload.get(step.workload, ())
+    return ledger.by_region.get(str(step.region), ())
+
+
+def _measured(
+    expectation: MetricExpectation, step: ExpectMetricStep, calls: Sequence[CallSeen], simulation: Simulation
+) -> float | None:
+    if expectation.metric.name == LAG:
+        lag = simulation.regions[str(step.region)].counts.replication.lag
+        return lag.quantile(_LAG_QUANTILE) / _NS_PER_MS if lag.count else None
+    return measure(expectation.metric.name, calls, step.window_ns)
+
+
+def format_metric(measured: float | None, unit: Unit) -> str:
+    """A measured number in its unit, short."""
+    if measured is None:
+        return "nothing"
+    match unit:
+        case Unit.COUNT:
+            return f"{measured:,.0f}"
+        case Unit.RATIO:
+            return f"{measured:.3%}"
+        case Unit.SECONDS:
+            return f"{measured:.3f}s"
+        case Unit.MILLISECONDS:
+            return f"{measured:.1f}ms"
+        case Unit.USD:
+            return f"${measured:.2f}"

@@ -1,0 +1,106 @@
+"""What callers saw, as numbers: of a workload, or of all calls that went to a Region."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from regionsim.client.client import CONNECT_TIMEOUT, CONNECTION_REFUSED, Reply
+from regionsim.kms.errors import REFUSALS, ServerFault
+
+_NS_PER_MS = 1e6
+_NS_PER_SECOND = 1e9
+_DENIED = "AccessDeniedException"
+_THROTTLED = "ThrottlingException"
+_QUANTILES = {"p50_ms": 0.5, "p90_ms": 0.9, "p99_ms": 0.99, "p999_ms": 0.999, "max_ms": 1.0}
+
+
+@dataclass(frozen=True, slots=True)
+class CallSeen:
+    """One call as its caller saw it: when it was sent and when it was over, and how (None: answered)."""
+
+    sent_at_ns: int
+    over_at_ns: int
+    error: str | None
+    is_failure: bool
+
+
+@dataclass(slots=True, kw_only=True)
+class Ledger:
+    """Every call that is over, in that order: by workload as its application saw it, by Region try by try."""
+
+    by_workload: dict[str, list[CallSeen]] = field(default_factory=dict)
+    by_region: dict[str, list[CallSeen]] = field(default_factory=dict)
+
+    def note(self, reply: Reply, workload: str | None = None) -> None:
+        """Add a call that is over."""
+        if workload is not None:
+            seen = CallSeen(reply.sent_at_ns, reply.answered_at_ns, reply.error, reply.is_failure)
+            self.by_workload.setdefault(workload, []).append(seen)
+        over_at_ns = reply.answered_at_ns
+        for tried in reversed(reply.tries):
+            # Back-off between tries of one Region is not told by the reply: earlier tries then seem a little late.
+            error = tried.error or None
+            seen = CallSeen(over_at_ns - tried.duration_ns, over_at_ns, error, is_failure(error))
+            self.by_region.setdefault(tried.region, []).append(seen)
+            over_at_ns -= tried.duration_ns
+
+
+def is_failure(error: str | None) -> bool:
+    """True for a time-out, a connection error or a server fault; a refusal is an answer."""
+    if error is None:
+        return False
+    return error in {CONNECT_TIMEOUT, CONNECTION_REFUSED} or issubclass(REFUSALS.get(error, Exception), ServerFault)
+
+
+def measure(name: str, calls: Sequence[CallSeen], window_ns: tuple[int, int] | None = None) -> float | None:
+    """The metric of that name over the calls sent in a window (from, until; None: all); None without any call.
+
+    Seconds and milliseconds are floats; `availability` is a share. Errors: KeyError for a metric that is none of calls.
+    """
+    if window_ns is not None:
+        begin_ns, end_ns = window_ns
+        calls = [call for call in calls if begin_ns <= call.sent_at_ns < end_ns]
+    failed = sum(call.is_failure for call in calls)
+    match name:
+        case "requests":
+            return len(calls)
+        case "failed":
+            return failed
+        case "refused":
+            return sum(call.error is not None and not call.is_failure for call in calls)
+        case "denied":
+            return sum(call.error == _DENIED for call in calls)
+        case "throttled":
+            return sum(call.error == _THROTTLED for call in calls)
+        case "availability":
+            return (len(calls) - failed) / len(calls) if calls else None
+        case "longest_outage":
+            return longest_outage_ns(calls) / _NS_PER_SECOND
+        case _:
+            return _quantile_ms(calls, _QUANTILES[name])
+
+
+def longest_outage_ns(calls: Sequence[CallSeen]) -> int:
+    """The longest time from sending a call that failed until the end of the next one that did not.
+
+    An outage that is still on counts until the end of its last failed call.
+    """
+    longest_ns, began_ns = 0, None
+    for call in sorted(calls, key=lambda call: (call.sent_at_ns, call.over_at_ns)):
+        if call.is_failure and began_ns is None:
+            began_ns = call.sent_at_ns
+        if began_ns is not None:
+            longest_ns = max(longest_ns, call.over_at_ns - began_ns)
+        if not call.is_failure:
+            began_ns = None
+    return longest_ns
+
+
+def _quantile_ms(calls: Sequence[CallSeen], share: float) -> float | None:
+    """The nearest rank: exact, not interpolated."""
+    if not calls:
+        return None
+    latencies = sorted(call.over_at_ns - call.sent_at_ns for call in calls)
+    return latencies[math.ceil(share * len(latencies)) - 1] / _NS_PER_MS

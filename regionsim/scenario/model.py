@@ -1,0 +1,176 @@
+"""A scenario as a value: a world, what callers do in the background, and a timeline of steps.
+
+Everything in it has been checked: Regions, principals, operations, parameters, paths and names exist. Instants on the
+timeline are nanoseconds since the run's beginning.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import ClassVar, TypeAlias
+
+from regionsim.authorization.principals import Principal
+from regionsim.client.client import ClientSettings
+from regionsim.faults.kinds import Fault
+from regionsim.scenario.nodes import Position
+from regionsim.scenario.paths import AnswerPath
+from regionsim.scenario.values import Tree
+from regionsim.scenario.vocabulary import Metric
+from regionsim.simulation.world import World
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScenarioCall:
+    """One call: who makes it, from where, with which parameters (`values.fill_in` them first)."""
+
+    operation: str
+    parameters: Tree = field(repr=False)
+    principal: Principal
+    caller: str
+    """The principal as the file spells it."""
+    client: ClientSettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """The pause between two calls: always `pause_ns`, or that on average (exponentially distributed)."""
+
+    pause_ns: int
+    is_random: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workload:
+    """Calls in the background; `until_ns` None: as long as the run."""
+
+    name: str
+    position: Position
+    call: ScenarioCall
+    pace: Pace
+    from_ns: int
+    until_ns: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expectation:
+    """A part of an answer, and what it must be."""
+
+    path: AnswerPath
+    wanted: Tree = field(repr=False)
+    position: Position
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Save:
+    """A name for a part of an answer."""
+
+    name: str
+    path: AnswerPath
+    position: Position
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """`< 1500`: what a measured number must be."""
+
+    symbol: str
+    number: float
+    text: str
+
+    OPERATORS: ClassVar = MappingProxyType(
+        {"==": operator.eq, "!=": operator.ne, "<=": operator.le, ">=": operator.ge, "<": operator.lt, ">": operator.gt}
+    )
+
+    def holds(self, measured: float) -> bool:
+        """True when the measured number is as it must be."""
+        return bool(self.OPERATORS[self.symbol](measured, self.number))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricExpectation:
+    """A metric and what it must be."""
+
+    metric: Metric
+    comparison: Comparison
+    position: Position
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Step:
+    """What every step has: number (from 1), place, beginning (None: after the answer before), caption."""
+
+    number: int
+    position: Position
+    at_ns: int | None
+    say: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallStep(_Step):
+    """A call. With `error` it must be refused so; else it must succeed, and every expectation must hold."""
+
+    call: ScenarioCall
+    error: str | None
+    expectations: tuple[Expectation, ...]
+    saves: tuple[Save, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultStep(_Step):
+    """A fault begins; it ends after `for_ns`, or (None) when it is healed. `name` None: it is named by its word."""
+
+    fault: Fault
+    for_ns: int | None
+    name: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealStep(_Step):
+    """The fault of that name ends; `all`: every fault."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpectStateStep(_Step):
+    """What a key must be in a Region, as the Region itself knows it: no call is made for it."""
+
+    key: Tree
+    region: str
+    rotations: int | None
+    expectations: tuple[Expectation, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpectMetricStep(_Step):
+    """What must have been measured of one workload or one Region, in a window (None: from the beginning until now)."""
+
+    workload: str | None
+    region: str | None
+    window_ns: tuple[int, int] | None
+    expectations: tuple[MetricExpectation, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SayStep(_Step):
+    """Only a caption."""
+
+
+Step: TypeAlias = CallStep | FaultStep | HealStep | ExpectStateStep | ExpectMetricStep | SayStep
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """A scenario file, checked. `path` is how the person named the file."""
+
+    path: str
+    name: str
+    about: str
+    seed: int
+    world: World
+    workloads: Mapping[str, Workload]
+    steps: tuple[Step, ...]
+    until_ns: int | None

@@ -1,0 +1,87 @@
+"""The verdict of a run, and what its Regions and keys came to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from regionsim.kms.key import KmsKey
+from regionsim.runtime.histogram import Histogram
+from regionsim.scenario.metrics import CallSeen, Ledger, measure
+from regionsim.scenario.results import InvariantResult, KeyResult, RegionResult, StepResult, Verdict
+from regionsim.simulation.simulation import Simulation
+from regionsim.snapshot import Snapshot
+
+_NS_PER_MS = 1e6
+_NS_PER_SECOND = 1e9
+
+
+def decide(
+    steps: Sequence[StepResult],
+    invariants: Sequence[InvariantResult],
+    *,
+    is_exercised: bool,
+    is_interrupted: bool,
+) -> tuple[Verdict, str]:
+    """The verdict and, when it is not `ok`, why."""
+    counts = {
+        "expectation": sum(not step.passed for step in steps),
+        "invariant": sum(not invariant.passed for invariant in invariants),
+    }
+    broken = [f"{count} {what}{'s' if count > 1 else ''}" for what, count in counts.items() if count]
+    if broken:
+        return Verdict.FAILED, " and ".join(broken) + " did not hold"
+    if is_interrupted:
+        return Verdict.UNKNOWN, "the run was interrupted"
+    if not is_exercised:
+        return Verdict.UNKNOWN, "no call reached a Region, so nothing was exercised"
+    return Verdict.OK, ""
+
+
+def region_results(snapshot: Snapshot, ledger: Ledger, simulation: Simulation) -> dict[str, RegionResult]:
+    """What each Region did, in the world's order."""
+    return {
+        name: RegionResult(
+            requests=picture.requests,
+            refused=picture.refused,
+            denied=picture.denied,
+            throttled=picture.throttled,
+            unavailable_seconds=picture.unavailable_ns / _NS_PER_SECOND,
+            hsm_jobs=picture.hsm_jobs,
+            latency_ms=_latencies(ledger.by_region.get(name, ())),
+            replication_lag_ms=_lags(simulation.regions[name].counts.replication.lag),
+        )
+        for name, picture in snapshot.regions.items()
+    }
+
+
+def key_results(snapshot: Snapshot) -> tuple[KeyResult, ...]:
+    """Every KMS key that a Region has, as the Region with the newest shared version knows it, in order of creation."""
+    newest: dict[str, KmsKey] = {}
+    for picture in snapshot.regions.values():
+        for key_id, key in picture.keys.items():
+            known = newest.get(key_id)
+            if known is None or key.shared.shared_version > known.shared.shared_version:
+                newest[key_id] = key
+    created = sorted(newest.values(), key=lambda key: (key.regional.created_at_ns, key.key_id))
+    return tuple(
+        KeyResult(
+            key_id=key.key_id,
+            primary=key.shared.primary_region or key.region,
+            replicas=key.shared.replica_regions,
+            rotations=key.shared.rotation_count,
+        )
+        for key in created
+    )
+
+
+def _latencies(calls: Sequence[CallSeen]) -> dict[str, float]:
+    """Empty without any call: what was not measured is absent, not zero."""
+    found = {name: measure(f"{name}_ms", calls) for name in ("p50", "p99", "p999", "max")}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _lags(lag: Histogram) -> dict[str, float]:
+    if not lag.count:
+        return {}
+    quantiles = {"p50": lag.quantile(0.5), "p99": lag.quantile(0.99), "max": lag.max}
+    return {name: value / _NS_PER_MS for name, value in quantiles.items()}

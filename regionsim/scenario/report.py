@@ -1,0 +1,114 @@
+"""What a person reads of a run: its first lines, its last lines, and what went wrong with the events around it."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from regionsim.faults.vocabulary import format_probability
+from regionsim.names.mistakes import ConfigError
+from regionsim.runtime.clock import format_duration
+from regionsim.scenario.library import shipped_paths
+from regionsim.scenario.model import Scenario
+from regionsim.scenario.results import RunResult, Verdict
+from regionsim.scenario.run import RunOptions, versions
+from regionsim.scenario.transcript import Line, clock
+
+_LINES_AROUND = 5
+_NS_PER_SECOND = 1_000_000_000
+
+
+def first_lines(scenario: Scenario, seed: int) -> list[str]:
+    """What a run prints before it begins."""
+    world = scenario.world
+    known = ", ".join(f"{name} {number}" for name, number in versions().items())
+    links = "AWS's measured latencies" if world.latencies == "aws" else "the latency of the file"
+    return [
+        f"scenario  {scenario.name} ({scenario.path})",
+        f"seed      {seed}",
+        f"world     {', '.join(world.regions)}; {world.hsm_per_region} HSMs each ({world.hsm_profile})",
+        f"links     {links}, jitter {format_duration(world.jitter_ns)}, loss {format_probability(world.loss)}",
+        f"versions  {known}",
+    ]
+
+
+def last_lines(result: RunResult, options: RunOptions) -> list[str]:
+    """What a run prints when it has ended."""
+    rate = result.events / result.wall_seconds if result.wall_seconds else 0.0
+    virtual = format_duration(round(result.virtual_seconds * 1000) * 1_000_000)
+    return [
+        *_failures(result),
+        f"verdict   {result.verdict.value}: {result.reason or _held(result)}",
+        f"time      {virtual} virtual in {result.wall_seconds:.2f}s; {result.events:,} events, {rate:,.0f} per second",
+        f"trace     sha256 {result.trace_sha256}",
+        f"again     {again(result, options)}",
+    ]
+
+
+def again(result: RunResult, options: RunOptions) -> str:
+    """The command that plays the same run."""
+    path = Path(result.path).resolve()
+    word = next((name for name, shipped in shipped_paths().items() if shipped == path), result.path)
+    words = ["regionsim", "run", word, "--seed", str(result.seed)]
+    if options.connection != "inline":
+        words += ["--connection", options.connection]
+    return shlex.join(words)
+
+
+def _held(result: RunResult) -> str:
+    checked = sum(1 for invariant in result.invariants if invariant.checked)
+    steps = len(result.expectations)
+    return f"{steps} expectation{'s' if steps != 1 else ''} and {checked} invariants held"
+
+
+def _failures(result: RunResult) -> Iterator[str]:
+    for step in result.expectations:
+        if not step.passed:
+            what = f"step {step.step}" if step.step else "workload"
+            yield f"FAILED    {what}, {result.path}:{step.line}: {step.message}"
+            yield from _around(result, step.at_ns)
+    for invariant in result.invariants:
+        if not invariant.passed:
+            yield f"FAILED    invariant {invariant.name} ({invariant.kind}): {invariant.detail}"
+            yield from _around(result, invariant.at_ns or 0)
+    if result.interrupted:
+        yield f"INTERRUPTED at {clock(round(result.virtual_seconds * _NS_PER_SECOND))}; the results are partial"
+
+
+def _around(result: RunResult, at_ns: int) -> Iterator[str]:
+    """The lines of the transcript around an instant."""
+    lines: tuple[Line, ...] = result.transcript
+    before = [line for line in lines if line.at_ns <= at_ns][-_LINES_AROUND:]
+    after = [line for line in lines if line.at_ns > at_ns][:_LINES_AROUND]
+    yield from (f"          {line}" for line in (*before, *after))
+
+
+def write_json(result: RunResult, where: str) -> None:
+    """Write the result as JSON to a file, or to stdout for `-`. Errors: ConfigError."""
+    text = json.dumps(result.as_json(), indent=2) + "\n"
+    if where == "-":
+        sys.stdout.write(text)
+        return
+    try:
+        Path(where).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"the result cannot be written to '{where}': {error.strerror}") from None
+
+
+def transcript_path(scenario_path: str | Path) -> Path:
+    """Where the golden transcript of a scenario is: beside it."""
+    return Path(scenario_path).with_suffix(".transcript")
+
+
+def write_transcript(result: RunResult) -> Path:
+    """Write the transcript of a run that held beside its scenario; the path. Errors: ConfigError."""
+    assert result.verdict is Verdict.OK, "a transcript of a run that did not hold is no golden one"
+    path = transcript_path(result.path)
+    try:
+        path.write_text("".join(f"{line}\n" for line in result.transcript), encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be written: {error.strerror}") from None
+    return path

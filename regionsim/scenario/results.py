@@ -1,0 +1,112 @@
+"""What came of a run: expectations, invariants, Regions, keys, a verdict. The JSON of a run is these values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from regionsim.scenario.transcript import Line
+
+
+class Verdict(StrEnum):
+    """All held; something did not hold; nothing was exercised, so nothing is claimed."""
+
+    OK = "ok"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepResult:
+    """Whether a step was as expected; `message` says what was not. `at_ns` is when that was known.
+
+    Step 0 stands for a workload that could not go on.
+    """
+
+    step: int
+    line: int
+    passed: bool
+    message: str = ""
+    at_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvariantResult:
+    """Whether an invariant held, and how often it was checked; `detail` is the first violation."""
+
+    name: str
+    kind: str
+    checked: int
+    passed: bool
+    detail: str = ""
+    at_ns: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegionResult:
+    """What one Region did; latencies are those that its callers saw, in milliseconds."""
+
+    requests: int
+    refused: int
+    denied: int
+    throttled: int
+    unavailable_seconds: float
+    hsm_jobs: int
+    latency_ms: Mapping[str, float]
+    replication_lag_ms: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyResult:
+    """A KMS key at the end; `primary` is its only Region when it is not multi-Region."""
+
+    key_id: str
+    primary: str
+    replicas: tuple[str, ...]
+    rotations: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunResult:
+    """One run of a scenario. Times are seconds; `interrupted` is set when it was stopped from outside."""
+
+    scenario: str
+    path: str
+    seed: int
+    verdict: Verdict
+    reason: str
+    """Why the verdict is not `ok`, in a few words."""
+    trace_sha256: str
+    virtual_seconds: float
+    wall_seconds: float
+    events: int
+    expectations: tuple[StepResult, ...]
+    invariants: tuple[InvariantResult, ...]
+    regions: Mapping[str, RegionResult]
+    keys: tuple[KeyResult, ...]
+    transcript: tuple[Line, ...] = field(repr=False)
+    interrupted: bool = False
+
+    def as_json(self) -> dict[str, Any]:
+        """The run as JSON values, with the members that `--json` promises and that this version has."""
+        result = {
+            "scenario": self.scenario,
+            "seed": self.seed,
+            "verdict": self.verdict.value,
+            "trace_sha256": self.trace_sha256,
+            "virtual_seconds": self.virtual_seconds,
+            "wall_seconds": self.wall_seconds,
+            "events": self.events,
+            "expectations": [
+                {"step": e.step, "line": e.line, "passed": e.passed, "message": e.message} for e in self.expectations
+            ],
+            "invariants": [
+                {"name": i.name, "kind": i.kind, "checked": i.checked, "passed": i.passed, "detail": i.detail}
+                for i in self.invariants
+            ],
+            "regions": {name: asdict(region) for name, region in self.regions.items()},
+            "keys": [asdict(key) for key in self.keys],
+        }
+        return {**result, "interrupted": True} if self.interrupted else result

@@ -1,0 +1,238 @@
+"""One run of a scenario, from the file to the result."""
+
+from __future__ import annotations
+
+import platform
+import tempfile
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from types import MappingProxyType, TracebackType
+from typing import Any
+
+from regionsim import __version__
+from regionsim.invariants.verdicts import Finding
+from regionsim.invariants.watch import Watch
+from regionsim.names.mistakes import ConfigError, RegionsimError
+from regionsim.runtime.clock import WallClock
+from regionsim.runtime.loop import PacedRun, VirtualLoop, run_virtual
+from regionsim.runtime.trace import Event, JsonLinesSink, Trace, event_line
+from regionsim.scenario.library import find_scenario
+from regionsim.scenario.load import LARGEST_SEED, load_scenario
+from regionsim.scenario.metrics import Ledger
+from regionsim.scenario.model import Scenario
+from regionsim.scenario.outcome import decide, key_results, region_results
+from regionsim.scenario.play import Player
+from regionsim.scenario.results import InvariantResult, RunResult
+from regionsim.scenario.transcript import Line, Transcript
+from regionsim.simulation.ground import ConnectionKind, virtual_ground
+from regionsim.simulation.simulation import Simulation
+from regionsim.snapshot import Snapshot
+
+_LAST_EVENTS = 20
+_NS_PER_SECOND = 1e9
+
+
+def run(
+    path: str | Path,
+    *,
+    seed: int | None = None,
+    connection: ConnectionKind = "inline",
+    rate: float | None = None,
+    trace: str | Path | None = None,
+) -> RunResult:
+    """Play a scenario file, or a shipped scenario by its name; the result says whether all held.
+
+    `seed` wins over the file's. `connection`: how Regions reach their files (`inline`, or `threaded`: aiosqlite; the
+    trace is the same). `rate`: virtual seconds per second; None plays flat out. `trace`: a file for every event.
+    Errors: ScenarioError, ConfigError.
+    """
+    found = find_scenario(str(path))
+    options = RunOptions(seed=seed, connection=connection, rate=rate, trace=None if trace is None else Path(trace))
+    return run_scenario(load_scenario(found), options)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """How a scenario is played. `on_line` hears each line of the transcript as it happens."""
+
+    seed: int | None = None
+    connection: ConnectionKind = "inline"
+    rate: float | None = None
+    trace: Path | None = None
+    on_line: Callable[[Line], None] | None = None
+
+    def __post_init__(self) -> None:
+        if self.seed is not None and not 0 <= self.seed <= LARGEST_SEED:
+            raise ConfigError(f"a seed is a whole number from 0 to {LARGEST_SEED}, not {self.seed}")
+        if self.rate is not None and not self.rate > 0:
+            raise ConfigError(f"a rate is more than 0 virtual seconds per second, not {self.rate}")
+        if self.connection not in {"inline", "threaded"}:
+            raise ConfigError(f"a connection is 'inline' or 'threaded', not '{self.connection}'")
+
+
+def versions() -> Mapping[str, str]:
+    """What a run depends on besides its scenario and its seed."""
+    return MappingProxyType(
+        {
+            "regionsim": __version__,
+            "python": platform.python_version(),
+            "cryptography": version("cryptography"),
+        }
+    )
+
+
+def run_scenario(scenario: Scenario, options: RunOptions) -> RunResult:
+    """Play a checked scenario. Interrupted, it gives what there is, marked so. Errors: ConfigError for a trace file."""
+    seed = scenario.seed if options.seed is None else options.seed
+    wall, loop = WallClock(), VirtualLoop()
+    began_ns = wall.now_ns()
+    trace = Trace(lambda: loop.now_ns)
+    with ExitStack() as stack:
+        stack.callback(loop.close)
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="regionsim-")))
+        stack.enter_context(_BugContext(scenario, seed, trace))
+        one = _Run(scenario, seed, trace, folder, options)
+        if options.trace is not None:
+            one.write_to(stack.enter_context(_trace_file(options.trace, scenario, seed)))
+        is_interrupted = not _to_the_end(one, loop, options.rate)
+        wall_seconds = (wall.now_ns() - began_ns) / _NS_PER_SECOND
+        return one.result(wall_seconds, is_interrupted=is_interrupted)
+
+
+def _to_the_end(one: _Run, loop: VirtualLoop, rate: float | None) -> bool:
+    """Run flat out or paced; False when it was interrupted."""
+    if rate is None:
+        try:
+            run_virtual(one.main(), loop=loop)
+        except KeyboardInterrupt:
+            return False
+        return True
+    paced = PacedRun(one.main(), rate=rate, loop=loop)
+    try:
+        paced.join()
+    except KeyboardInterrupt:
+        paced.stop()
+        # Waits for the end on the run's own condition: an interrupted Thread.join takes the thread for ended
+        # (bpo-45274), and its files would be removed under it.
+        paced.step()
+        return False
+    return True
+
+
+class _Run:
+    """The parts of one run, and what is known of it so far."""
+
+    def __init__(self, scenario: Scenario, seed: int, trace: Trace, folder: Path, options: RunOptions) -> None:
+        self._scenario = scenario
+        self._seed = seed
+        self._trace = trace
+        self._ledger = Ledger()
+        self._transcript = Transcript(scenario.world.regions, options.on_line)
+        ground = virtual_ground(
+            seed=seed,
+            start_at_ns=scenario.world.start_at_ns,
+            folder=folder,
+            trace=trace,
+            connection=options.connection,
+        )
+        self._simulation = Simulation(scenario.world, ground)
+        self._watch = Watch(self._simulation)
+        self.write_to(self._transcript.watch)
+        self._player = Player(scenario, self._simulation, self._ledger, self._transcript)
+        self._end: tuple[str, int, int] | None = None
+        self._snapshot: Snapshot | None = None
+        self._findings: tuple[Finding, ...] = ()
+
+    def write_to(self, sink: Callable[[Event], None]) -> None:
+        """Hand every event of the run to `sink`; what is traced once the run is over is no part of it."""
+        self._trace.add_sink(lambda event: sink(event) if self._end is None else None)
+
+    async def main(self) -> None:
+        """Start, play, look at the end, stop."""
+        try:
+            await self._play()
+            self._findings = await self._watch.conclude()
+            await self._simulation.stop()
+            self._simulation.close_hsms()
+        finally:
+            self._abandon()
+
+    async def _play(self) -> None:
+        simulation, trace = self._simulation, self._trace
+        await simulation.start()
+        await self._player.play()
+        self._snapshot = simulation.snapshot()
+        self._end = (trace.digest, trace.count, self._snapshot.at_ns - simulation.world.start_at_ns)
+
+    def _abandon(self) -> None:
+        """Close the files of a run that was stopped before its end, in the thread that opened them."""
+        for region in self._simulation.regions.values():
+            if region.is_up:
+                region.store.crash()
+
+    def result(self, wall_seconds: float, *, is_interrupted: bool) -> RunResult:
+        """What came of it; of an interrupted run, as far as it went."""
+        recent = self._trace.recent(1)
+        so_far = (self._trace.digest, self._trace.count, recent[-1].t_ns if recent else 0)
+        digest, events, end_ns = self._end or so_far
+        findings = tuple(_invariant(finding) for finding in self._findings)
+        steps = tuple(sorted(self._player.results, key=lambda result: result.step))
+        is_exercised = any(region.counts.requests for region in self._simulation.regions.values())
+        verdict, reason = decide(steps, findings, is_exercised=is_exercised, is_interrupted=is_interrupted)
+        snapshot = self._snapshot
+        return RunResult(
+            scenario=self._scenario.name,
+            path=self._scenario.path,
+            seed=self._seed,
+            verdict=verdict,
+            reason=reason,
+            trace_sha256=digest,
+            virtual_seconds=end_ns / _NS_PER_SECOND,
+            wall_seconds=wall_seconds,
+            events=events,
+            expectations=steps,
+            invariants=findings,
+            regions=MappingProxyType(
+                {} if snapshot is None else region_results(snapshot, self._ledger, self._simulation)
+            ),
+            keys=() if snapshot is None else key_results(snapshot),
+            transcript=self._transcript.lines,
+            interrupted=is_interrupted,
+        )
+
+
+def _invariant(finding: Finding) -> InvariantResult:
+    return InvariantResult(
+        name=finding.name,
+        kind=finding.kind.value,
+        checked=finding.checked,
+        passed=finding.passed,
+        detail=finding.detail,
+        at_ns=finding.violated_at_ns,
+    )
+
+
+def _trace_file(path: Path, scenario: Scenario, seed: int) -> JsonLinesSink:
+    header: dict[str, Any] = {"scenario": scenario.name, "seed": seed, "versions": dict(versions())}
+    try:
+        return JsonLinesSink(path, header)
+    except OSError as error:
+        raise ConfigError(f"the trace cannot be written to '{path}': {error.strerror}") from None
+
+
+class _BugContext(AbstractContextManager[None]):
+    """Tells a bug that passes through which run it ended, and what happened last in it."""
+
+    def __init__(self, scenario: Scenario, seed: int, trace: Trace) -> None:
+        self._where = f"scenario: {scenario.path}, seed: {seed}"
+        self._trace = trace
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if isinstance(error, Exception) and not isinstance(error, RegionsimError):
+            events = [event_line(event) for event in self._trace.recent(_LAST_EVENTS)]
+            error.add_note("\n".join([self._where, f"the last {len(events)} events:", *events]))

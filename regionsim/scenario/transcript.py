@@ -1,0 +1,102 @@
+"""The text of a run: what happened when and where, one line each, in fixed columns.
+
+    0d 00:00:30.145  us-east-1       Encrypt             alice KeyId=$orders: ok, saved $order
+
+It holds names, states, times and codes: never a key's id where it has a name, no bytes, no hash. Lines of one instant
+stand in the order of the world's Regions, so the text is the same wherever the same scenario is played.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from regionsim.kms.replication import Happening
+from regionsim.names.ids import is_key_id
+from regionsim.runtime.trace import Event
+
+_REGION_WIDTH = 15
+_EVENT_WIDTH = 19
+_NS_PER_MS = 1_000_000
+_HAPPENINGS = frozenset(Happening)
+_FAULTS = frozenset({"fault_begins", "fault_ends"})
+_LIVES = {"region_crashed": "the hosts lost their memory", "region_booted": "the hosts are up, {keys} keys"}
+
+
+class Line(NamedTuple):
+    """One line: instant of the run, Region (empty: none), what happened, about what."""
+
+    at_ns: int
+    region: str
+    event: str
+    subject: str
+
+    def __str__(self) -> str:
+        region, event = self.region or "-", self.event
+        return f"{clock(self.at_ns)}  {region:<{_REGION_WIDTH}} {event:<{_EVENT_WIDTH}} {self.subject}".rstrip()
+
+
+def clock(at_ns: int) -> str:
+    """An instant of a run in a fixed width: `0d 00:10:05.000`."""
+    ms = at_ns // _NS_PER_MS
+    seconds, ms = divmod(ms, 1000)
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    return f"{days}d {hours:02}:{minutes:02}:{seconds:02}.{ms:03}"
+
+
+class Transcript:
+    """Collects the lines of a run. `on_line` sees each as it happens."""
+
+    def __init__(self, regions: tuple[str, ...], on_line: Callable[[Line], None] | None = None) -> None:
+        self._rank = {region: rank for rank, region in enumerate(("", *regions))}
+        self._on_line = on_line
+        self._lines: list[Line] = []
+        self._names: dict[str, str] = {}
+        self._unnamed: dict[str, str] = {}
+        self._outages: dict[str, str] = {}
+
+    def add(self, at_ns: int, region: str, event: str, subject: str) -> None:
+        """Add a line."""
+        line = Line(at_ns, region, event, subject)
+        self._lines.append(line)
+        if self._on_line is not None:
+            self._on_line(line)
+
+    def name(self, value: object, name: str) -> None:
+        """From now on call a saved text by its name."""
+        if isinstance(value, str):
+            self._names.setdefault(value, f"${name}")
+
+    def named(self, key_id: str) -> str:
+        """What a key is called: its saved name, else `key-1`, `key-2` in the order of appearance."""
+        return self._names.get(key_id) or self._unnamed.setdefault(key_id, f"key-{len(self._unnamed) + 1}")
+
+    def watch(self, event: Event) -> None:
+        """Add a line for a trace event that people want to read; most are passed over."""
+        if event.kind in _HAPPENINGS:
+            key_id = str(event.fields["key"])
+            self.add(event.t_ns, event.region, event.kind, self.named(key_id) if is_key_id(key_id) else key_id)
+        elif event.kind in _LIVES and event.fields.get("boot") != 1:
+            self.add(event.t_ns, event.region, event.kind, _LIVES[event.kind].format_map(event.fields))
+        elif event.kind in _FAULTS:
+            fields = event.fields
+            label = "" if fields["name"] == fields["fault"] else f" ({fields['name']})"
+            self.add(event.t_ns, "", event.kind, f"{fields['what']}{label}")
+
+    def workload(self, at_ns: int, workload: str, region: str, result: str) -> None:
+        """Add a line when a workload's calls end in another way, or in another Region, than the one before."""
+        outcome = f"{result} from {region}"
+        if self._outages.get(workload) != outcome:
+            self._outages[workload] = outcome
+            self.add(at_ns, region, "workload", f"{workload}: {result}")
+
+    @property
+    def lines(self) -> tuple[Line, ...]:
+        """All lines by instant, those of one instant by Region; a line of no Region stays between its neighbours."""
+        keyed, section = [], 0
+        for line in self._lines:
+            section += not line.region
+            keyed.append((line.at_ns, section, self._rank[line.region], line))
+        return tuple(line for *_, line in sorted(keyed, key=lambda entry: entry[:3]))

@@ -1,0 +1,243 @@
+"""The words of a scenario file: one table, from which files are checked and the JSON Schema is made.
+
+Words that the interface has and this version does not act on stand here too (`is_later`), so that using one says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+
+
+class Takes(StrEnum):
+    """What a key holds; each is a definition of the JSON Schema."""
+
+    TEXT = "text"
+    WHOLE_NUMBER = "wholeNumber"
+    INSTANT = "instant"
+    DURATION = "duration"
+    PROBABILITY = "probability"
+    PACE = "pace"
+    REGION = "region"
+    REGIONS = "regions"
+    LATENCIES = "latencies"
+    HSM_PROFILE = "hsmProfile"
+    RETRIES = "retries"
+    PATH = "path"
+    TAGS = "tags"
+    POLICY = "policy"
+    POLICIES = "policies"
+    LINKS = "links"
+    HSM = "hsm"
+    ACCOUNTS = "accounts"
+    USERS = "users"
+    ROLES = "roles"
+    WORKLOADS = "workloads"
+    STEPS = "steps"
+    PRINCIPAL = "principal"
+    CLIENT = "client"
+    CALL = "call"
+    EXPECT = "expect"
+    SAVE = "save"
+    FAULT = "fault"
+    STATE = "state"
+    METRIC = "metric"
+    WINDOW = "window"
+    NAME = "name"
+    REFERENCE = "reference"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Key:
+    """One key of one mapping: what it holds, and what it is for."""
+
+    name: str
+    takes: Takes
+    about: str
+    is_required: bool = False
+    is_later: bool = False
+
+
+Keys = Mapping[str, Key]
+
+
+def _keys(*keys: Key) -> Keys:
+    return MappingProxyType({key.name: key for key in keys})
+
+
+def _key(name: str, takes: Takes, about: str, *, required: bool = False) -> Key:
+    return Key(name=name, takes=takes, about=about, is_required=required)
+
+
+def _later(name: str, about: str) -> Key:
+    return Key(name=name, takes=Takes.TEXT, about=about, is_later=True)
+
+
+SCENARIO = _keys(
+    _key("name", Takes.TEXT, "a title of one line"),
+    _key("about", Takes.TEXT, "what it shows"),
+    _key("seed", Takes.WHOLE_NUMBER, "the seed of every random draw; --seed wins over it"),
+    _key("start", Takes.INSTANT, "the calendar instant at which the run begins"),
+    _key("regions", Takes.REGIONS, "the Regions of the world, the first one is where callers run", required=True),
+    _key("links", Takes.LINKS, "the network between the Regions"),
+    _key("hsm", Takes.HSM, "the HSMs of each Region"),
+    _key("accounts", Takes.ACCOUNTS, "AWS accounts by their id, quoted", required=True),
+    _key("workloads", Takes.WORKLOADS, "repeated calls in the background, by name"),
+    _key("steps", Takes.STEPS, "what happens, and what must be true, in order", required=True),
+    _key("until", Takes.DURATION, "when the run ends; by default when the last step has ended"),
+    _later("keys", "a bulk of keys installed before the run"),
+    _later("versions", "the versions that a failure file was written by"),
+    _later("failed", "the checker that a failure file was written for"),
+)
+LINKS = _keys(
+    _key("latencies", Takes.LATENCIES, "aws (measured between AWS's Regions), or one way for every pair"),
+    _key("jitter", Takes.DURATION, "the scale of the random delay of each message"),
+    _key("loss", Takes.PROBABILITY, "how many messages are lost"),
+)
+HSM = _keys(
+    _key("per_region", Takes.WHOLE_NUMBER, "how many HSMs each Region has"),
+    _key("profile", Takes.HSM_PROFILE, "how long HSM jobs take"),
+)
+ACCOUNT = _keys(
+    _key("users", Takes.USERS, "IAM users by name"),
+    _key("roles", Takes.ROLES, "IAM roles by name"),
+    _later("scps", "service control policies"),
+    _later("access_keys", "access keys for serve"),
+)
+USER = _keys(
+    _key("policies", Takes.POLICIES, "identity policies"),
+    _key("boundary", Takes.POLICY, "the permissions boundary"),
+    _key("tags", Takes.TAGS, "tags by name"),
+    _key("path", Takes.PATH, "the path in the user's ARN"),
+)
+ROLE = _keys(
+    _key("policies", Takes.POLICIES, "identity policies"),
+    _key("trust", Takes.POLICY, "who may assume it"),
+    _key("boundary", Takes.POLICY, "the permissions boundary"),
+    _key("tags", Takes.TAGS, "tags by name"),
+    _key("path", Takes.PATH, "the path in the role's ARN"),
+)
+CLIENT = _keys(
+    _key("near", Takes.REGION, "where the caller runs"),
+    _key("regions", Takes.REGIONS, "the Regions it tries, in order"),
+    _key("timeout", Takes.DURATION, "how long it waits for one answer"),
+    _key("retries", Takes.RETRIES, "how it retries in one Region"),
+)
+WORKLOAD = _keys(
+    _key("as", Takes.PRINCIPAL, "who calls", required=True),
+    _key("in", Takes.REGION, "the Region it calls, when no client says"),
+    _key("client", Takes.CLIENT, "where the caller runs, and which Regions it tries"),
+    _key("every", Takes.PACE, "the pause between two calls", required=True),
+    _key("from", Takes.DURATION, "when it begins; by default at once"),
+    _key("until", Takes.DURATION, "when it ends; by default with the run"),
+    _key("call", Takes.CALL, "the call", required=True),
+    _later("service", "an integrated AWS service"),
+)
+_WHEN = (
+    _key("at", Takes.DURATION, "when it begins; by default when the step before has its answer"),
+    _later("when", "an event that it waits for"),
+    _key("say", Takes.TEXT, "a caption"),
+)
+STEPS: Mapping[str, Keys] = MappingProxyType(
+    {
+        "call": _keys(
+            *_WHEN,
+            _key("call", Takes.CALL, "the call", required=True),
+            _key("as", Takes.PRINCIPAL, "who calls", required=True),
+            _key("in", Takes.REGION, "the Region it calls"),
+            _key("client", Takes.CLIENT, "where the caller runs, and which Regions it tries"),
+            _key("expect", Takes.EXPECT, "what the answer must be; without it the call must succeed"),
+            _key("save", Takes.SAVE, "names for parts of the answer"),
+        ),
+        "fault": _keys(
+            *_WHEN,
+            _key("fault", Takes.FAULT, "what goes wrong", required=True),
+            _key("for", Takes.DURATION, "how long; by default until it is healed"),
+            _key("name", Takes.NAME, "the name to heal it by"),
+        ),
+        "heal": _keys(*_WHEN, _key("heal", Takes.NAME, "the name of a fault, or all", required=True)),
+        "expect_state": _keys(
+            *_WHEN, _key("expect_state", Takes.STATE, "what a key must be in a Region", required=True)
+        ),
+        "expect_metric": _keys(*_WHEN, _key("expect_metric", Takes.METRIC, "what was measured", required=True)),
+        "say": _keys(*_WHEN),
+    }
+)
+"""The kinds of step, by the key that makes a step one; the first that a step has is its kind."""
+
+LATER_STEPS = frozenset({"expect_audit", "iam"})
+"""Kinds of step that the interface has and this version does not."""
+
+STATE = _keys(
+    _key("key", Takes.REFERENCE, "the key", required=True),
+    _key("in", Takes.REGION, "the Region whose key is looked at", required=True),
+    _key("rotations", Takes.WHOLE_NUMBER, "how many rotations its material has had"),
+)
+"""Beside these: paths into KeyMetadata, as DescribeKey answers."""
+
+METRIC_OF = _keys(
+    _key("workload", Takes.NAME, "the workload that is measured"),
+    _key("region", Takes.REGION, "the Region that is measured"),
+    _key("window", Takes.WINDOW, "from when until when; by default the whole run"),
+)
+"""Beside one of the first two: metrics (`METRICS`), each with a comparison."""
+
+
+class Unit(StrEnum):
+    """What a metric counts in."""
+
+    COUNT = "count"
+    RATIO = "ratio"
+    SECONDS = "seconds"
+    MILLISECONDS = "milliseconds"
+    USD = "USD"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """A measured quantity."""
+
+    name: str
+    unit: Unit
+    about: str
+    is_later: bool = False
+
+
+def _metric(name: str, unit: Unit, about: str, *, later: bool = False) -> Metric:
+    return Metric(name=name, unit=unit, about=about, is_later=later)
+
+
+LAG = "replication_lag_p99_ms"
+
+METRICS = MappingProxyType(
+    {
+        metric.name: metric
+        for metric in (
+            _metric("requests", Unit.COUNT, "calls that callers made"),
+            _metric(
+                "failed", Unit.COUNT, "calls without an answer, or with a server error, after retries, at the caller"
+            ),
+            _metric("refused", Unit.COUNT, "calls that KMS refused"),
+            _metric("denied", Unit.COUNT, "calls refused for want of permission"),
+            _metric("throttled", Unit.COUNT, "calls refused by a request quota"),
+            _metric("availability", Unit.RATIO, "answered without server error or time-out / sent"),
+            _metric("longest_outage", Unit.SECONDS, "the longest time in which no call was answered"),
+            _metric("p50_ms", Unit.MILLISECONDS, "half of the calls were answered within"),
+            _metric("p90_ms", Unit.MILLISECONDS, "nine of ten calls were answered within"),
+            _metric("p99_ms", Unit.MILLISECONDS, "99 of 100 calls were answered within"),
+            _metric("p999_ms", Unit.MILLISECONDS, "999 of 1,000 calls were answered within"),
+            _metric("max_ms", Unit.MILLISECONDS, "the slowest answer"),
+            _metric(
+                LAG, Unit.MILLISECONDS, "from a Region's commit until others have applied it; of a Region, whole run"
+            ),
+            _metric("hsm_utilisation", Unit.RATIO, "busy time of the HSMs / time", later=True),
+            _metric("recovery_seconds", Unit.SECONDS, "from heal to convergence", later=True),
+            _metric("cost_usd", Unit.USD, "what AWS would have asked for it", later=True),
+        )
+    }
+)
+
+CALLER_ERRORS = ("ConnectTimeout", "ConnectionRefused")
+"""What a caller may see that is no answer of KMS."""

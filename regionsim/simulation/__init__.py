@@ -1,0 +1,1 @@
+"""A world: Regions, links, clock and entropy put together, with faults to break them."""

@@ -1,0 +1,105 @@
+"""What a world stands on: its clock, its entropy, its disks. One for virtual time, one for real time; Regions never
+ask which."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from regionsim.hsm import domain_backup
+from regionsim.hsm.domain import DomainState
+from regionsim.hsm.fleet import Fleet
+from regionsim.names.mistakes import ConfigError
+from regionsim.runtime import tasks
+from regionsim.runtime.clock import Clock, ReadableClock, WallClock
+from regionsim.runtime.entropy import Entropy, OsEntropy, SeededEntropy
+from regionsim.runtime.trace import Trace
+from regionsim.store.disk import Disk, RealDisk, SimulatedDisk
+
+ConnectionKind = Literal["inline", "threaded"]
+
+SEALING_KEY_NAME = "seal.key"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ground:
+    """`is_durable`: an acknowledged commit survives power failure. `vault` keeps domain keys where a process may
+    die."""
+
+    clock: ReadableClock
+    entropy: Entropy
+    trace: Trace
+    folder: Path
+    connection: ConnectionKind
+    is_durable: bool
+    new_disk: Callable[[str], Disk] = field(repr=False)
+    vault: DomainVault | None = None
+
+
+class DomainVault:
+    """Sealed domain tokens in a data folder: what lets HSMs that hold keys in memory only outlive their process.
+
+    It stands in for AWS's offline quorum of operators. The sealing key is a file of its own (0600), given or made
+    beside the data.
+    """
+
+    def __init__(self, folder: Path, *, entropy: Entropy, sealing_key: Path | None = None) -> None:
+        self._folder = folder
+        path = sealing_key if sealing_key is not None else folder / SEALING_KEY_NAME
+        self._key, self.is_key_new = domain_backup.sealing_key(path, entropy.stream("sealing-key"))
+
+    def __repr__(self) -> str:
+        return f"<DomainVault {self._folder}>"
+
+    def load(self, region: str) -> DomainState | None:
+        """The Region's domain as it was last saved; None when it never had one.
+
+        Errors: ConfigError for a token that cannot be opened, or that is missing beside the Region's data.
+        """
+        path = self._path(region)
+        if path.exists():
+            return domain_backup.unseal(domain_backup.read_token(path), self._key, region=region)
+        if (self._folder / f"{region}.sqlite").exists():
+            raise ConfigError(f"{path.name} is missing: without it no key in {region}.sqlite can ever be used")
+        return None
+
+    def save(self, fleet: Fleet) -> None:
+        """Keep the fleet's domain, at once or not at all. Errors: KMSInternalException when no HSM has it."""
+        domain_backup.write_private(self._path(fleet.region), fleet.seal_domain(self._key))
+
+    def _path(self, region: str) -> Path:
+        return self._folder / f"{region}.domain"
+
+
+def virtual_ground(
+    *, seed: int, start_at_ns: int, folder: Path, trace: Trace | None = None, connection: ConnectionKind = "inline"
+) -> Ground:
+    """Virtual time: everything that is drawn comes from `seed`. To be called on the loop of the run."""
+    entropy = SeededEntropy(seed)
+    return Ground(
+        clock=Clock(start_at_ns),
+        entropy=entropy,
+        trace=trace if trace is not None else Trace(tasks.now_ns),
+        folder=folder,
+        connection=connection,
+        is_durable=False,
+        new_disk=lambda region: SimulatedDisk(entropy.stream(f"disk/{region}")),
+    )
+
+
+def live_ground(folder: Path, *, sealing_key: Path | None = None) -> Ground:
+    """Real time on a data folder: the machine's clock, entropy and disk. No seed can get in here."""
+    folder.mkdir(parents=True, exist_ok=True)
+    entropy = OsEntropy()
+    return Ground(
+        clock=WallClock(),
+        entropy=entropy,
+        trace=Trace(tasks.now_ns),
+        folder=folder,
+        connection="threaded",
+        is_durable=True,
+        new_disk=lambda region: RealDisk(),
+        vault=DomainVault(folder, entropy=entropy, sealing_key=sealing_key),
+    )

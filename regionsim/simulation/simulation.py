@@ -1,0 +1,237 @@
+"""A simulation: the Regions of a world on one loop, joined by links and by nothing else.
+
+It is the only place that holds more than one Region. Callers knock at a Region's door through it (`knock`), so that
+latency, outages and crashes happen to their calls; faults are switched on and off here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from regionsim.faults.active import HEAL_ALL, ActiveFaults
+from regionsim.faults.kinds import Fault, RegionCrash
+from regionsim.faults.verdicts import CallVerdict
+from regionsim.faults.vocabulary import describe, name_of
+from regionsim.hsm.fleet import Fleet
+from regionsim.hsm.profiles import profile_named
+from regionsim.hsm.replication_keys import ReplicationRegistry
+from regionsim.kms.plan import Call
+from regionsim.network.network import Network
+from regionsim.region.region import Region, Reply, Surroundings
+from regionsim.runtime.entropy import Stream
+from regionsim.runtime.tasks import Scope, call_later_ns, now_ns
+from regionsim.simulation.ground import Ground
+from regionsim.simulation.world import World
+from regionsim.snapshot import Snapshot, region_picture
+from regionsim.store.store import Store
+
+
+class Simulation:
+    """A world on its ground. Each Region keeps its file in the ground's folder."""
+
+    def __init__(self, world: World, ground: Ground) -> None:
+        self.world = world
+        self.ground = ground
+        self.entropy = ground.entropy
+        self.trace = ground.trace
+        self.clock = ground.clock
+        self.folder = ground.folder
+        self.faults = ActiveFaults()
+        self.network = Network(
+            world.regions,
+            latencies=world.latencies,
+            jitter_ns=world.jitter_ns,
+            loss=world.loss,
+            entropy=ground.entropy,
+            trace=ground.trace,
+            faults=lambda: self.faults,
+        )
+        self._scope = Scope("simulation")
+        self._registry = ReplicationRegistry()
+        self._unreachable_since: dict[str, int] = {}
+        self._unavailable_ns = dict.fromkeys(world.regions, 0)
+        self._lives: dict[str, list[bool]] = {}
+        self._living: dict[str, Awaitable[None]] = {}
+        self.regions = {name: self._region(name) for name in world.regions}
+
+    async def start(self) -> None:
+        """Boot every Region; they have been running for long, so their HSMs serve at once.
+
+        Errors: ConfigError for a data folder that cannot be used.
+        """
+        for name, region in self.regions.items():
+            vault = self.ground.vault
+            await region.fleet.start(domain=None if vault is None else vault.load(name), is_joined=True)
+            if vault is not None:
+                vault.save(region.fleet)  # before the first key is made: it must outlive us
+            await region.boot()
+            self.network.attach(name, region.receive)
+
+    async def stop(self) -> None:
+        """End in good order: every Region that is up commits its audit batch and closes its file."""
+        await self.lives_ended()
+        for name, region in self.regions.items():
+            self._note_reachable(name)
+            if region.is_up:
+                await region.shut_down()
+        self.network.close()
+        self._scope.fence()
+        await self._scope.closed()
+
+    async def lives_ended(self) -> None:
+        """Wait until no Region is just crashing or booting: what is half up can neither be asked nor closed."""
+        for living in tuple(self._living.values()):
+            await living
+
+    def close_hsms(self) -> None:
+        """Make every HSM forget its keys. After this nothing can be decrypted any more."""
+        for region in self.regions.values():
+            region.fleet.close()
+
+    # Callers.
+
+    def knock(
+        self,
+        origin: str,
+        region: str,
+        call: Call,
+        stream: Stream,
+        on_reply: Callable[[Reply], None],
+        on_refused: Callable[[], None],
+    ) -> None:
+        """Send a call on its way from `origin` to a Region's door.
+
+        `on_reply` hears the reply, `on_refused` that the connection was refused; in an outage neither may ever be
+        called. The way back is drawn together with the way there: the number of draws is the same whatever happens.
+        """
+        there_ns = self.network.one_way_latency_ns(origin, region, stream)
+        back_ns = self.network.one_way_latency_ns(origin, region, stream)
+
+        def answered(reply: Reply) -> None:
+            if self.faults.region_reachable(region):
+                call_later_ns(back_ns, on_reply, reply)
+
+        def arrive() -> None:
+            match self.faults.call_verdict(region):
+                case CallVerdict.FAIL:
+                    call_later_ns(back_ns, on_refused)
+                case CallVerdict.PASS if self.regions[region].is_up:
+                    self.regions[region].accept(call, answered)
+                case _:
+                    pass
+
+        call_later_ns(there_ns, arrive)
+
+    # Faults.
+
+    def begin_fault(self, fault: Fault, name: str | None = None) -> str:
+        """Switch a fault on; its name is what ends it. Errors: FaultError when the name is taken."""
+        chosen = name if name is not None else self.faults.free_name(fault)
+        self.faults = self.faults.add(chosen, fault)
+        self.trace.emit("", "fault_begins", fault=name_of(fault), name=chosen, what=describe(fault))
+        self._note_all()
+        if isinstance(fault, RegionCrash):
+            self._live(fault.region, is_up=False)
+        return chosen
+
+    def end_fault(self, name: str) -> None:
+        """Switch a fault off, or all of them (`all`). Errors: FaultError when none of that name is on."""
+        ended = dict(self.faults.by_name) if name == HEAL_ALL else {name: self.faults.by_name.get(name)}
+        self.faults = self.faults.heal(name)
+        for ended_name, fault in ended.items():
+            assert fault is not None
+            self.trace.emit("", "fault_ends", fault=name_of(fault), name=ended_name, what=describe(fault))
+            if isinstance(fault, RegionCrash) and not any(
+                isinstance(other, RegionCrash) and other.region == fault.region for other in self.faults
+            ):
+                self._live(fault.region, is_up=True)
+        self._note_all()
+
+    def unavailable_ns(self, region: str) -> int:
+        """How long a Region has been unreachable so far."""
+        since = self._unreachable_since.get(region)
+        return self._unavailable_ns[region] + (0 if since is None else now_ns() - since)
+
+    @property
+    def is_settled(self) -> bool:
+        """True when every Region is up and reachable and nothing that one owes another is outstanding."""
+        return all(
+            region.is_up and region.unfinished_count == 0 and self.faults.region_reachable(name)
+            for name, region in self.regions.items()
+        )
+
+    def snapshot(self) -> Snapshot:
+        """The frozen picture of this instant."""
+        pictures = {
+            name: region_picture(
+                region,
+                is_reachable=self.faults.region_reachable(name),
+                unavailable_ns=self.unavailable_ns(name),
+            )
+            for name, region in self.regions.items()
+        }
+        return Snapshot(at_ns=self.clock.now_ns(), regions=pictures, is_settled=self.is_settled)
+
+    # Inside.
+
+    def _region(self, name: str) -> Region:
+        ground, world = self.ground, self.world
+        fleet = Fleet(
+            name,
+            world.hsm_per_region,
+            profile=profile_named(world.hsm_profile),
+            entropy=ground.entropy,
+            clock=ground.clock,
+            trace=ground.trace,
+            scope=self._scope,
+            registry=self._registry,
+        )
+        disk = ground.new_disk(name)
+
+        async def open_store() -> Store:
+            return await Store.open(
+                ground.folder / f"{name}.sqlite",
+                region=name,
+                connection=ground.connection,
+                disk=disk,
+                durable=ground.is_durable,
+                trace=ground.trace,
+            )
+
+        surroundings = Surroundings(
+            fleet=fleet,
+            clock=ground.clock,
+            entropy=ground.entropy,
+            trace=ground.trace,
+            open_store=open_store,
+            send=self.network.send,
+        )
+        return Region(name, surroundings, regions=world.regions, directory=world.directory, has_quotas=world.has_quotas)
+
+    def _live(self, name: str, *, is_up: bool) -> None:
+        """Crash or boot a Region, one after the other when they come faster than they end."""
+        wishes = self._lives.setdefault(name, [])
+        wishes.append(is_up)
+        if len(wishes) == 1:
+            self._living[name] = self._scope.spawn(self._live_on(name), name=f"life/{name}")
+
+    async def _live_on(self, name: str) -> None:
+        wishes, region = self._lives[name], self.regions[name]
+        while wishes:
+            if wishes[0] and not region.is_up:
+                await region.boot()
+            elif not wishes[0] and region.is_up:
+                await region.crash()
+            del wishes[0]
+
+    def _note_all(self) -> None:
+        for name in self.regions:
+            if self.faults.region_reachable(name):
+                self._note_reachable(name)
+            else:
+                self._unreachable_since.setdefault(name, now_ns())
+
+    def _note_reachable(self, name: str) -> None:
+        since = self._unreachable_since.pop(name, None)
+        if since is not None:
+            self._unavailable_ns[name] += now_ns() - since

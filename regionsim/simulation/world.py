@@ -1,0 +1,38 @@
+"""What a world is made of, before it runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from regionsim.accounts.directory import Directory
+from regionsim.names.mistakes import ConfigError
+from regionsim.names.regions import partition_of
+from regionsim.network.network import DEFAULT_JITTER_NS, Latencies
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """The plan of a world. `regions` are in the order in which everything else lists them.
+
+    Errors: ConfigError for no Region, one named twice, or one that does not exist.
+    """
+
+    regions: tuple[str, ...]
+    directory: Directory = field(repr=False)
+    start_at_ns: int
+    latencies: Latencies = "aws"
+    jitter_ns: int = DEFAULT_JITTER_NS
+    loss: float = 0.0
+    hsm_per_region: int = 3
+    hsm_profile: str = "aws-like"
+    has_quotas: bool = True
+
+    def __post_init__(self) -> None:
+        if not self.regions:
+            raise ConfigError("a world needs at least one Region")
+        for region in self.regions:
+            partition_of(region)
+        if len(set(self.regions)) != len(self.regions):
+            raise ConfigError("a Region is named twice")
+        if self.hsm_per_region < 1:
+            raise ConfigError("a Region needs at least one HSM")

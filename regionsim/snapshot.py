@@ -1,0 +1,62 @@
+"""A frozen picture of a simulation (`Simulation.snapshot`): what invariants and reports look at, and later the
+terminal app.
+
+Taken between events, so it is consistent; it holds frozen values and counts, never a live part of a Region.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from regionsim.kms.key import KmsKey
+from regionsim.region.region import Region
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegionPicture:
+    """One Region. `keys` and `held` are empty while it is down; `held` are the ids of the materials that its HSMs can
+    use."""
+
+    name: str
+    is_up: bool
+    is_reachable: bool
+    keys: Mapping[str, KmsKey] = field(default_factory=dict)
+    held: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    requests: int
+    refused: int
+    denied: int
+    throttled: int
+    hsm_jobs: int
+    hsm_queue_length: int
+    unavailable_ns: int
+    unfinished_count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """The whole world at one instant (nanoseconds since 1970)."""
+
+    at_ns: int
+    regions: Mapping[str, RegionPicture]
+    is_settled: bool
+
+
+def region_picture(region: Region, *, is_reachable: bool, unavailable_ns: int) -> RegionPicture:
+    """The picture of one Region."""
+    keys = {key.key_id: key for key in region.state.all_keys()} if region.is_up else {}
+    return RegionPicture(
+        name=region.name,
+        is_up=region.is_up,
+        is_reachable=is_reachable,
+        keys=keys,
+        held={key_id: frozenset(region.state.material_ids(key_id)) for key_id in keys},
+        requests=region.counts.requests,
+        refused=region.counts.refused,
+        denied=region.counts.denied,
+        throttled=region.counts.throttled,
+        hsm_jobs=region.fleet.jobs_done,
+        hsm_queue_length=region.fleet.queue_length,
+        unavailable_ns=unavailable_ns,
+        unfinished_count=region.unfinished_count,
+    )

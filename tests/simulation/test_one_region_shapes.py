@@ -1,0 +1,146 @@
+"""Every response of every operation against AWS's model, and through botocore's own parser."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from typing import Any
+
+import botocore.loaders
+import botocore.model
+import botocore.parsers
+import pytest
+
+from regionsim.kms.model import Shape, ShapeType, model
+from regionsim.kms.operations.registry import REGISTRY
+from regionsim.kms.shapes import encode, problems, unknown_members
+from tests.simulation.one_region import OneRegion, one_region
+
+TYPES: dict[ShapeType, tuple[type, ...]] = {
+    ShapeType.STRING: (str,),
+    ShapeType.BLOB: (bytes,),
+    ShapeType.INTEGER: (int,),
+    ShapeType.BOOLEAN: (bool,),
+    ShapeType.TIMESTAMP: (float,),
+}
+TWO = ("us-east-1", "eu-west-1")
+
+
+def faults(shape_name: str, value: Any, path: str) -> list[str]:
+    """What is not as the shape says: unknown members, wrong types, words that the model does not have."""
+    shape: Shape = model().shapes[shape_name]
+    match shape.type:
+        case ShapeType.STRUCTURE:
+            unknown = [f"{path}.{name}: unknown" for name in value if name not in shape.members]
+            missing = [f"{path}.{name}: missing" for name in shape.required - value.keys()]
+            inner = [
+                fault
+                for name, member in value.items()
+                if name in shape.members
+                for fault in faults(shape.members[name], member, f"{path}.{name}")
+            ]
+            return [*unknown, *missing, *inner]
+        case ShapeType.LIST:
+            assert shape.element is not None
+            return [fault for at, item in enumerate(value) for fault in faults(shape.element, item, f"{path}[{at}]")]
+        case _ if type(value) not in TYPES[shape.type]:
+            return [f"{path}: {type(value).__name__}, not {shape.type}"]
+        case ShapeType.STRING if shape.enum and value not in shape.enum:
+            return [f"{path}: '{value}' is not of {shape.name}"]
+        case _:
+            return []
+
+
+@cache
+def service() -> botocore.model.ServiceModel:
+    return botocore.model.ServiceModel(botocore.loaders.Loader().load_service_model("kms", "service-2"))
+
+
+def parsed_by_botocore(operation: str, response: dict[str, Any]) -> dict[str, Any]:
+    output = service().operation_model(operation).output_shape
+    body = json.dumps(encode(operation, response)).encode() if output is not None else b""
+    answer = {"status_code": 200, "headers": {}, "body": body, "context": {}}
+    parsed: dict[str, Any] = botocore.parsers.create_parser("json").parse(answer, output)
+    parsed.pop("ResponseMetadata")
+    return parsed
+
+
+async def responses(kms: OneRegion) -> dict[str, list[dict[str, Any]]]:
+    """Responses of every operation, each to parameters that fit AWS's request shape."""
+    found: dict[str, list[dict[str, Any]]] = {}
+
+    async def call(operation: str, **parameters: Any) -> dict[str, Any]:
+        assert not problems(operation, parameters)
+        assert not unknown_members(operation, parameters)
+        response = await kms.call("alice", operation, **parameters)
+        found.setdefault(operation, []).append(response)
+        return response
+
+    tags = [{"TagKey": "Team", "TagValue": "blue"}]
+    single = (await call("CreateKey", Tags=tags, Description="orders"))["KeyMetadata"]["KeyId"]
+    shared = (await call("CreateKey", MultiRegion=True))["KeyMetadata"]["KeyId"]
+    blob = (await call("Encrypt", KeyId=single, Plaintext=b"x", EncryptionContext={"a": "b"}))["CiphertextBlob"]
+    await call("Decrypt", CiphertextBlob=blob, EncryptionContext={"a": "b"})
+    await call("ReEncrypt", CiphertextBlob=blob, SourceEncryptionContext={"a": "b"}, DestinationKeyId=shared)
+    await call("GenerateDataKey", KeyId=single, KeySpec="AES_256")
+    await call("GenerateDataKeyWithoutPlaintext", KeyId=single, NumberOfBytes=64)
+    await call("GenerateRandom", NumberOfBytes=8)
+    await call("RotateKeyOnDemand", KeyId=single)
+    policy = (await call("GetKeyPolicy", KeyId=single))["Policy"]
+    await call("PutKeyPolicy", KeyId=single, Policy=policy)
+    for name in ("alias/a", "alias/b"):
+        await call("CreateAlias", AliasName=name, TargetKeyId=single)
+    await call("ListAliases", Limit=1)
+    await call("ListAliases", KeyId=single)
+    await call("UpdateAlias", AliasName="alias/a", TargetKeyId=shared)
+    await call("DeleteAlias", AliasName="alias/a")
+    await call("ListKeys", Limit=1)
+    await call("ListKeys")
+    await call("ReplicateKey", KeyId=shared, ReplicaRegion="eu-west-1", Tags=tags, Description="copy")
+    await kms.sleep_seconds(10)
+    await call("DescribeKey", KeyId=shared)
+    await call("UpdatePrimaryRegion", KeyId=shared, PrimaryRegion="eu-west-1")
+    await call("DescribeKey", KeyId=shared)
+    await call("DisableKey", KeyId=single)
+    await call("EnableKey", KeyId=single)
+    return found
+
+
+@one_region(regions=TWO)
+async def test_every_response_is_of_aws_s_shape_and_botocore_reads_it(kms: OneRegion) -> None:
+    found = await responses(kms)
+    assert found.keys() == REGISTRY.keys()
+    for operation, answers in found.items():
+        output = model().operations[operation].output
+        for response in answers:
+            if output is None:
+                assert response == {}
+                continue
+            assert faults(output, response, operation) == []
+            read = parsed_by_botocore(operation, response)
+            assert read.keys() == response.keys()
+
+
+@one_region()
+async def test_botocore_reads_blobs_and_instants_as_they_were_meant(kms: OneRegion) -> None:
+    created = await kms.call("alice", "CreateKey")
+    read = parsed_by_botocore("CreateKey", created)["KeyMetadata"]
+    assert read["CreationDate"].timestamp() == created["KeyMetadata"]["CreationDate"]
+    encrypted = await kms.call("alice", "Encrypt", KeyId=read["KeyId"], Plaintext=b"x")
+    assert parsed_by_botocore("Encrypt", encrypted)["CiphertextBlob"] == encrypted["CiphertextBlob"]
+
+
+@pytest.mark.parametrize(
+    ("response", "fault"),
+    [
+        ({"KeyId": 1}, "CreateKey.KeyId: int, not string"),
+        ({"KeyId": "k", "Colour": "red"}, "CreateKey.Colour: unknown"),
+        ({}, "CreateKey.KeyId: missing"),
+        ({"KeyId": "k", "KeyState": "Asleep"}, "CreateKey.KeyState: 'Asleep' is not of KeyState"),
+        ({"KeyId": "k", "CreationDate": 5}, "CreateKey.CreationDate: int, not timestamp"),
+        ({"KeyId": "k", "EncryptionAlgorithms": ["ROT13"]}, "'ROT13' is not of EncryptionAlgorithmSpec"),
+    ],
+)
+def test_the_check_finds_what_is_wrong(response: dict[str, Any], fault: str) -> None:
+    (found,) = faults("KeyMetadata", response, "CreateKey")
+    assert found.endswith(fault)

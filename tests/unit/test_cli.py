@@ -1,0 +1,282 @@
+"""The command line: words to functions, mistakes to exit status 2, bugs to words."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from regionsim import cli
+from regionsim.scenario import run as run_module
+from regionsim.scenario.library import shipped_paths
+from tests.unit.scenario.conftest import SMALL
+
+BROKEN = """\
+name: Broken by hand
+regions: [us-east-1]
+accounts:
+  "111122223333": {users: {alice: {}}}
+steps:
+  - say: It begins.
+  - {as: alice, in: us-east-1, call: {CreateKey: {}}}
+"""
+
+
+@pytest.fixture(autouse=True)
+def _plain_style(monkeypatch):
+    monkeypatch.setattr(cli, "_style", cli._Style())
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.delenv("REGIONSIM_TRACEBACK", raising=False)
+
+
+@pytest.fixture
+def small(tmp_path) -> Path:
+    path = tmp_path / "small.yaml"
+    path.write_text(SMALL, encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def broken(tmp_path) -> Path:
+    path = tmp_path / "broken.yaml"
+    path.write_text(BROKEN, encoding="utf-8")
+    return path
+
+
+# ------------------------------------------------------------------------------------------------------- help and usage
+
+
+@pytest.mark.parametrize("word", ["--help", "-h", "help"])
+def test_help_names_every_command(word, capsys):
+    assert cli.main([word]) == 0
+    out = capsys.readouterr().out
+    assert all(f"  {command.name}" in out and command.about in out for command in cli.COMMANDS.values())
+    assert "example: regionsim run primary-outage" in out
+
+
+def test_without_a_command_the_help_is_a_mistake(capsys):
+    assert cli.main([]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("usage: regionsim COMMAND")
+
+
+@pytest.mark.parametrize("name", sorted(cli.COMMANDS))
+def test_every_command_has_help_with_an_example(name, capsys):
+    with pytest.raises(SystemExit) as ended:
+        cli.main([name, "--help"])
+    assert ended.value.code == 0
+    out = capsys.readouterr().out
+    assert f"usage: regionsim {name}" in out
+    assert f"example: {cli.COMMANDS[name].example}" in " ".join(out.split())
+
+
+def test_the_version(capsys):
+    assert cli.main(["--version"]) == 0
+    assert capsys.readouterr().out == f"regionsim {cli.__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["rnu"], "there is no command 'rnu'; did you mean 'run'?"),
+        (["frobnicate"], "there is no command 'frobnicate'; valid: check, run, scenarios, schema"),
+        (["serve"], "the command 'serve' is not in this version; it has: run, check, scenarios, schema"),
+        (["--sed"], "there is no option '--sed' before a command"),
+        (["run"], "regionsim run: the following arguments are required: SCENARIO; see regionsim run --help"),
+        (["run", "quickstart", "--sed", "3"], "regionsim run: does not take '--sed', did you mean '--seed'?; see regionsim"),
+        (["run", "quickstart", "--seed", "x"], "regionsim run: argument --seed: invalid int value: 'x'; see regionsim run"),
+        (["run", "quickstart", "--seed", "-1"], "a seed is a whole number from 0 to 9223372036854775807, not -1"),
+        (["run", "quickstart", "--rate", "0"], "a rate is more than 0 virtual seconds per second, not 0.0"),
+        (["run", "quickstart", "--rewrite", "--seed", "3"], "--rewrite writes the transcript of the file's own seed"),
+        (["run", "quikstart"], "quikstart:1:1: no file and no shipped scenario 'quikstart'; did you mean 'quickstart'?"),
+        (["check"], "regionsim check: the following arguments are required: SCENARIO"),
+    ],
+)  # fmt: skip
+def test_wrong_usage_is_one_message_and_status_2(words, told, capsys):
+    assert cli.main(words) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.count("\n") == 1
+    assert captured.err.startswith(told)
+
+
+# ------------------------------------------------------------------------------------------------------------- commands
+
+
+def test_check_says_which_files_are_well_formed(small, tmp_path, capsys):
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_text(SMALL.replace("seed: 3", "seed: x").replace("until: 1m", "until: 1x"), encoding="utf-8")
+    assert cli.main(["check", str(small), "quickstart"]) == 0
+    assert [line.split(": ")[1] for line in capsys.readouterr().out.splitlines()] == [
+        "well-formed, 7 steps",
+        "well-formed, 13 steps",
+    ]
+    assert cli.main(["check", str(wrong), str(small), str(tmp_path / "none.yaml")]) == 2
+    captured = capsys.readouterr()
+    assert captured.out.startswith(f"{small}: well-formed")
+    assert [line.split(" ")[0] for line in captured.err.splitlines()] == [
+        f"{wrong}:2:7:",
+        f"{wrong}:28:8:",
+        f"{tmp_path / 'none.yaml'}:1:1:",
+    ]
+
+
+def test_very_many_mistakes_are_cut_short(tmp_path, capsys):
+    path = tmp_path / "s.yaml"
+    path.write_text(BROKEN + "  - {sai: x}\n" * 80, encoding="utf-8")
+    assert cli.main(["check", str(path)]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert (len(lines), lines[-1]) == (51, "and 30 more")
+
+
+@pytest.mark.parametrize("command", ["run", "check"])
+def test_a_malformed_scenario_ends_both_commands_alike(command, tmp_path, capsys):
+    path = tmp_path / "s.yaml"
+    path.write_bytes(b"name: \xff\n")
+    assert cli.main([command, str(path)]) == 2
+    assert capsys.readouterr().err.startswith(f"{path}:1:7: the file is not UTF-8 text: byte 0xFF")
+
+
+def test_scenarios_lists_the_library(capsys):
+    assert cli.main(["scenarios"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == sorted(shipped_paths())
+    assert "Primary Region lost" in "\n".join(lines)
+
+
+def test_schema_prints_json(capsys):
+    assert cli.main(["schema"]) == 0
+    assert json.loads(capsys.readouterr().out)["title"] == "regionsim scenario"
+
+
+def test_run_tells_first_what_is_played_and_last_the_verdict(capsys):
+    assert cli.main(["run", "quickstart"]) == 0
+    captured = capsys.readouterr()
+    words = [line.split()[0] for line in captured.out.splitlines()]
+    assert words == ["scenario", "seed", "world", "links", "versions", "verdict", "time", "trace", "again"]
+    assert "verdict   ok: 13 expectations" in captured.out
+    assert "CreateKey" in captured.err
+
+
+def test_quiet_leaves_the_progress_out(capsys):
+    assert cli.main(["run", "quickstart", "--quiet"]) == 0
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    assert "verdict" in captured.out
+
+
+def test_the_transcript_goes_to_stdout_once(capsys):
+    assert cli.main(["run", "quickstart", "--transcript"]) == 0
+    captured = capsys.readouterr()
+    golden = shipped_paths()["quickstart"].with_suffix(".transcript").read_text(encoding="utf-8")
+    assert golden in captured.out
+    assert captured.err == ""
+
+
+def test_a_broken_expectation_is_status_1_with_step_and_line(broken, capsys):
+    assert cli.main(["run", str(broken)]) == 1
+    out = capsys.readouterr().out
+    assert f"FAILED    step 2, {broken}:7: wanted an answer, got AccessDeniedException" in out
+    assert "say                 It begins." in out
+    assert "verdict   failed: 1 expectation did not hold" in out
+
+
+def test_nothing_exercised_is_status_1(tmp_path, capsys):
+    path = tmp_path / "s.yaml"
+    path.write_text(BROKEN.rsplit("\n", 2)[0] + "\n", encoding="utf-8")
+    assert cli.main(["run", str(path)]) == 1
+    assert "verdict   unknown: no call reached a Region" in capsys.readouterr().out
+
+
+def test_json_on_stdout_stands_there_alone(capsys):
+    assert cli.main(["run", "quickstart", "--json", "-", "--seed", "8"]) == 0
+    captured = capsys.readouterr()
+    assert json.loads(captured.out)["seed"] == 8
+    assert "verdict   ok" in captured.err
+
+
+def test_rewrite_writes_the_transcript_beside_the_scenario(broken, capsys):
+    broken.write_text(BROKEN.replace("{CreateKey: {}}}", "{ListKeys: {}}, expect: {error: AccessDeniedException}}"))
+    assert cli.main(["run", str(broken), "--rewrite", "--quiet"]) == 0
+    written = broken.with_suffix(".transcript")
+    assert capsys.readouterr().out.endswith(f"rewritten {written}\n")
+    assert cli.main(["run", str(broken), "--transcript"]) == 0
+    assert written.read_text(encoding="utf-8") in capsys.readouterr().out
+    assert "alice: AccessDeniedException" in written.read_text(encoding="utf-8")
+
+
+def test_a_run_that_did_not_hold_rewrites_nothing(broken):
+    assert cli.main(["run", str(broken), "--rewrite", "--quiet"]) == 1
+    assert not broken.with_suffix(".transcript").exists()
+
+
+# ------------------------------------------------------------------------------------------------------------- the edges
+
+
+def test_a_bug_is_told_with_its_run_and_its_last_events(monkeypatch, capsys):
+    async def falls_over(self):
+        await original(self)
+        raise AssertionError("two primaries")
+
+    original = run_module.Player.play
+    monkeypatch.setattr(run_module.Player, "play", falls_over)
+    assert cli.main(["run", "quickstart", "--seed", "3", "--quiet"]) == 1
+    err = capsys.readouterr().err.splitlines()
+    assert err[0].startswith(
+        f"this is a bug in regionsim {cli.__version__}: AssertionError: two primaries (test_cli.py:"
+    )
+    assert err[1] == "command: regionsim run quickstart --seed 3 --quiet"
+    assert err[2].startswith("scenario: ")
+    assert err[2].endswith("quickstart.yaml, seed: 3")
+    assert err[3] == "the last 20 events:"
+    assert [json.loads(line)["region"] for line in err[4:24]].count("us-east-1") > 10
+    assert err[24] == "please send this in; REGIONSIM_TRACEBACK=1 shows where it happened"
+    monkeypatch.setenv("REGIONSIM_TRACEBACK", "1")
+    assert cli.main(["run", "quickstart", "--quiet"]) == 1
+    assert "Traceback (most recent call last)" in capsys.readouterr().err
+
+
+def test_an_interrupt_outside_a_run_is_130(monkeypatch, capsys):
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "_refuse_foreign_tui", interrupt)
+    assert cli.main(["scenarios"]) == 130
+    assert capsys.readouterr().err == "interrupted\n"
+
+
+def test_a_foreign_tui_is_refused(tmp_path, monkeypatch, capsys):
+    (tmp_path / "tui").mkdir()
+    (tmp_path / "tui" / "__init__.py").write_text("raise SystemExit('imported')\n", encoding="utf-8")
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    assert cli.main(["scenarios"]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith(f"another package named 'tui' ({tmp_path}")
+    assert "start regionsim from another folder" in err
+
+
+def test_a_foreign_folder_named_tui_hides_nothing(tmp_path, monkeypatch):
+    (tmp_path / "tui").mkdir()
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    assert cli.main(["scenarios"]) == 0  # a folder without __init__ gives way to a package
+
+
+@pytest.mark.parametrize(
+    ("words", "no_color", "is_terminal", "colored"),
+    [
+        ([], False, True, True),
+        ([], False, False, False),
+        ([], True, True, False),
+        (["--color", "always"], True, False, True),
+        (["--color", "never"], False, True, False),
+    ],
+)
+def test_colors_are_for_terminals_and_can_be_refused(words, no_color, is_terminal, colored, monkeypatch, capsys):
+    if no_color:
+        monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: is_terminal, raising=False)
+    assert cli.main(["check", "absent.yaml", *words]) == 2
+    assert ("\x1b[31m" in capsys.readouterr().err) is colored
