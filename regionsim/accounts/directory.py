@@ -111,7 +111,8 @@ class Directory:
     def has_principal(self, arn_or_account: str) -> bool:
         """True when the principal that a policy names exists: of services, by form; of sessions, their role.
 
-        Source: kms-facts 10.2 ("principals must exist"). Ids of deleted identities (`AIDA...`) do not.
+        Ids of deleted identities (`AIDA...`) do not. Source: KMS API Reference, PutKeyPolicy ("must exist and be
+        visible to KMS").
         """
         if read_service(arn_or_account) is not None:
             return arn_or_account.endswith(_DNS_SUFFIXES)

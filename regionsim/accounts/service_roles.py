@@ -1,6 +1,6 @@
 """The service-linked role that KMS has in every account, for keeping multi-Region keys in step.
 
-Source: AWS KMS Developer Guide, "Using service-linked roles for AWS KMS" (multi-Region keys).
+Source: KMS Developer Guide, "Using service-linked roles for AWS KMS" (multi-Region keys).
 """
 
 from __future__ import annotations

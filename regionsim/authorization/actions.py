@@ -23,7 +23,7 @@ _CROSS_ACCOUNT = frozenset(
 
 CROSS_ACCOUNT_ACTIONS = frozenset(f"kms:{name}".lower() for name in _CROSS_ACCOUNT)
 """Permissions that a caller of another account can have on a key, in lower case.
-Source: AWS KMS API Reference, "Cross-account use: Yes" (ReEncrypt stands for its two permissions)."""
+Source: KMS API Reference, "Cross-account use: Yes" (ReEncrypt stands for its two permissions)."""
 
 _OTHERS = frozenset(
     {
@@ -38,4 +38,4 @@ _OTHERS = frozenset(
 )  # fmt: skip
 
 KMS_ACTIONS = tuple(sorted(f"kms:{name}" for name in _CROSS_ACCOUNT | _OTHERS))
-"""Every KMS permission, as AWS spells it. Source: AWS service authorization reference, KMS; botocore 1.44.5."""
+"""Every KMS permission, as AWS spells it. Source: Service Authorization Reference; botocore 1.44.5."""

@@ -1,6 +1,6 @@
 """ARNs as patterns: of a policy's Resource, and of the Arn condition operators.
 
-Source: authorization.md 1.2; IAM User Guide, "Resource", "Condition operators".
+Source: IAM User Guide, "Resource", "Condition operators".
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 A statement becomes a list of tests over the request's condition values. A compiled policy keeps a **slice** for each
 action (and for each resource, where some statement names particular ones): the statements whose Action and Resource
 fit, Deny and Allow apart, and for policies with principals by principal key. Slices are built at first use and kept, up
-to a bound; they change no answer. Source: authorization.md 3.
+to a bound; they change no answer. Source: ours.
 """
 
 from __future__ import annotations
@@ -164,7 +164,7 @@ def _slice(statements: tuple[CompiledStatement, ...], resource: str) -> Slice:
 
 
 _ABSENT_IN = {PolicyKind.KEY: frozenset({"kms:resourcealiases"})}
-"""Condition keys that a kind of policy cannot use. Source: KMS Developer Guide, kms:ResourceAliases (IAM policies only)."""
+"""Condition keys that a kind of policy cannot use. Source: KMS Developer Guide, "Condition keys for AWS KMS"."""
 
 
 def _compile_statement(statement: Statement, policy: Policy, name: str) -> CompiledStatement:

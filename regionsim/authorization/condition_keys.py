@@ -1,6 +1,6 @@
 """Which condition keys a KMS request can have, and which of them hold several values.
 
-Source: AWS KMS Developer Guide, "Condition keys for AWS KMS"; IAM User Guide, "AWS global condition context keys".
+Source: KMS Developer Guide, "Condition keys for AWS KMS"; IAM User Guide, "AWS global condition context keys".
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Tests of one request value against the values of a condition, by family of operators.
 
 Each test answers "does any value of the policy fit?"; negation and set operators are applied around it.
-Source: IAM User Guide, "Condition operators"; kms-facts 10.8.
+Source: IAM User Guide, "Condition operators".
 """
 
 from __future__ import annotations

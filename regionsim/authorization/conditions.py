@@ -9,8 +9,7 @@ policy is read, so no condition is ever passed over.
     variable absent    that value fits nothing: positive false, negated true
     several values, no set operator    positive false, negated true (ours: AWS calls it unpredictable)
 
-Source: authorization.md 1.2, 2; kms-facts 10.8; IAM User Guide, "Condition operators", "Single-valued vs. multivalued
-context keys".
+Source: IAM User Guide, "Condition operators", "Single-valued vs. multivalued context keys", "Variables and tags".
 """
 
 from __future__ import annotations

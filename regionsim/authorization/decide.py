@@ -10,7 +10,8 @@
 
 A permissions boundary and a session policy limit what IAM allows and what a key policy allows to a role's ARN. They do
 not limit what it allows to a user's or session's own ARN or to `*`, nor a grant (ours), except by an explicit Deny.
-Source: authorization.md 1.1, 1.5 and 2 (points that AWS leaves open).
+Source: KMS Developer Guide, "Key policies in AWS KMS", "Grants in AWS KMS"; IAM User Guide, "Policy evaluation logic";
+where they leave a point open, ours.
 """
 
 from __future__ import annotations
@@ -159,7 +160,7 @@ def _named_deny(fitting: Slice, case: _Case) -> CompiledStatement | None:
 def _is_exempt(case: _Case, excepted: frozenset[str]) -> bool:
     """NotPrincipal spares only a caller whose own (or role's) ARN and account are listed, and none with a boundary.
 
-    Source: IAM User Guide, NotPrincipal (boundary); authorization.md 2 (the rest is ours).
+    Source: IAM User Guide, NotPrincipal (boundary); the rest is ours.
     """
     if case.policies.boundary:
         return False
@@ -300,7 +301,8 @@ def _account_acts(case: _Case) -> bool:
 def _retirement(case: _Case) -> Decision:
     """RetireGrant is decided by the grant: its retiring principal, its grantee if it says so, the issuing account.
 
-    Source: authorization.md 1.5. Where the grant names an account, IAM says who acts for it.
+    Where the grant names an account, IAM says who acts for it. Source: KMS API Reference, RetireGrant; KMS Developer
+    Guide, "Grants in AWS KMS".
     """
     grant, principal = case.request.grant, case.principal
     if grant is None:

@@ -15,7 +15,7 @@ class Outcome(StrEnum):
 
 
 class Code(StrEnum):
-    """Why: a closed list. Source: authorization.md 7.4."""
+    """Why: a closed list. Source: ours."""
 
     ALLOW_KEY_POLICY = "ALLOW_KEY_POLICY"
     ALLOW_IAM_DELEGATED = "ALLOW_IAM_DELEGATED"

@@ -1,6 +1,7 @@
 """A denial in AWS's own words, so that what clients match on stays true.
 
-Source: authorization.md 7.2; kms-facts 10.9.
+Source: IAM User Guide, "Troubleshoot access denied error messages"; observed: which kind of policy KMS names, and the
+texts for another account's key.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """What is wrong or odd with a key policy that somebody wants to write: errors that KMS refuses, and warnings.
 
 Whether the principals exist, and whether the caller would lock itself out, needs the world: callers check that
-(`principals_named`, `decide`). Source: authorization.md 1.6; kms-facts 10.2.
+(`principals_named`, `decide`). Source: KMS API Reference, PutKeyPolicy; KMS Developer Guide, "Condition keys for AWS
+KMS" (ForAllValues); the warnings are ours.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from regionsim.authorization.policy import INVALID_PRINCIPALS, Effect, Policy, P
 from regionsim.authorization.principals import PrincipalForm
 
 MAX_KEY_POLICY_BYTES = 32_768
-"""Source: AWS KMS Developer Guide, "Resource quotas", Key policy document size."""
+"""Source: KMS Developer Guide, "Resource quotas", Key policy document size."""
 
 _ALLOWED_CHARACTERS = re.compile(r"[\t\n\r -\u00ff]*")
 _OVERLY_PERMISSIVE = (

@@ -2,7 +2,7 @@
 
 A grant allows and never denies, and holds for exactly one key. How the decision weighs it is in
 `regionsim.authorization.decide`; its lifecycle is in `regionsim.kms.grants`.
-Source: authorization.md 1.5; kms-facts 9.3, 10.5; botocore 1.44.5, GrantConstraints.
+Source: KMS Developer Guide, "Grants in AWS KMS"; botocore 1.44.5, GrantConstraints.
 """
 
 from __future__ import annotations

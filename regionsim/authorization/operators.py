@@ -1,4 +1,4 @@
-"""The base condition operators of IAM, as one table. Source: IAM User Guide, "Condition operators"; kms-facts 10.8."""
+"""The base condition operators of IAM, as one table. Source: IAM User Guide, "Condition operators"."""
 
 from __future__ import annotations
 

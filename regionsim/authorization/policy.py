@@ -3,7 +3,7 @@
 An unknown element, a wrong type, a doubled key or a condition that cannot be evaluated makes a policy malformed:
 nothing that a policy says is ever passed over. Which well-formed policies KMS refuses all the same is in
 `regionsim.authorization.findings`.
-Source: kms-facts 10.2; IAM User Guide, "Grammar of the IAM JSON policy language".
+Source: KMS API Reference, PutKeyPolicy; IAM User Guide, "Grammar of the IAM JSON policy language".
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ VERSIONS = ("2012-10-17", "2008-10-17")
 """The policy language's versions; only the first has policy variables. The second is meant when none is named."""
 
 INVALID_PRINCIPALS = "Policy contains a statement with one or more invalid principals."
-"""AWS's words for a principal that does not exist or can be none. Source: kms-facts 10.2."""
+"""AWS's words for a principal that does not exist or can be none. Source: observed."""
 
 _POLICY_ELEMENTS = frozenset({"Version", "Id", "Statement"})
 _STATEMENT_ELEMENTS = frozenset(

@@ -14,7 +14,7 @@ caller when the key sets meet. So a decision looks keys up in a dict and compare
     {"Service": "s3.amazonaws.com"}                  service:s3.amazonaws.com
 
 A role's path is left out because a session ARN does not hold it; role names are unique within an account.
-Source: kms-facts 10.4; authorization.md 1.1, 1.2.
+Source: IAM User Guide, "AWS JSON policy elements: Principal"; KMS Developer Guide, "Key policies in AWS KMS".
 """
 
 from __future__ import annotations
@@ -134,7 +134,8 @@ class NamedPrincipal:
 def read_principal(text: str) -> NamedPrincipal | None:
     """The principal that an ARN, an account id or `*` names, or None when it can name none.
 
-    None for groups, for partial wildcards, and for anything else that is no principal. Source: kms-facts 10.2, 10.4.
+    None for groups, for partial wildcards, and for anything else that is no principal. Source: IAM User Guide, "AWS
+    JSON policy elements: Principal".
     """
     if text == ANYONE:
         return NamedPrincipal(form=PrincipalForm.ANYONE, text=text, key=ANYONE)

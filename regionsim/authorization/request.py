@@ -23,7 +23,7 @@ class ConditionValues(Protocol):
 
 
 class ResourceKind(StrEnum):
-    """Which resource a permission is about. Source: authorization.md 1.1, step 0."""
+    """Which resource a permission is about. Source: Service Authorization Reference."""
 
     KEY = "key"
     ALIAS = "alias"

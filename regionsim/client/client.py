@@ -12,10 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any
 
 from regionsim.authorization.principals import Principal
+from regionsim.client.settings import ClientSettings, RetryMode
 from regionsim.kms.errors import KmsError, ServerFault, ThrottlingException
 from regionsim.kms.plan import Call
 from regionsim.names.ids import new_uuid
@@ -36,29 +36,13 @@ _TIMEOUT_COST = 10
 _FIRST_SUCCESS_GIVES = 1
 
 
-class RetryMode(StrEnum):
-    """How a client repeats a failed try in one Region."""
-
-    NONE = "none"
-    STANDARD = "standard"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClientSettings:
-    """Where a client runs (`near`), which Regions it calls in which order, how long it waits for each try."""
-
-    near: str
-    regions: tuple[str, ...]
-    timeout_ns: int = 5_000_000_000
-    retries: RetryMode = RetryMode.NONE
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Try:
-    """One request to one Region: its error code ("" for success) and how long it took."""
+    """One request to one Region: when it was sent, its error code ("" for success) and how long it took."""
 
     region: str
     error: str
+    sent_at_ns: int
     duration_ns: int
 
 
@@ -134,7 +118,8 @@ class Client:
         for number in range(count):
             began_ns = now_ns()
             outcome = await self._try(region, operation, parameters, caller)
-            tries.append(Try(region=region, error=outcome.error, duration_ns=now_ns() - began_ns))
+            duration_ns = now_ns() - began_ns
+            tries.append(Try(region=region, error=outcome.error, sent_at_ns=began_ns, duration_ns=duration_ns))
             if not outcome.error:
                 self._quota = min(_QUOTA, self._quota + given_back)
             cost = _TIMEOUT_COST if outcome.connection_error == CONNECT_TIMEOUT else _RETRY_COST

@@ -1,6 +1,7 @@
 """The algorithms of the HSMs, as functions over bytes. The only module that imports `cryptography`.
 
-Source: kms-facts 12.5 (AES-256-GCM; SP 800-108 counter mode with HMAC-SHA-256; ECDSA and ECDH on P-384).
+Source: AWS KMS Cryptographic Details, "Cryptographic primitives" (AES-256-GCM; SP 800-108 counter mode with
+HMAC-SHA-256; ECDSA and ECDH on P-384).
 """
 
 from __future__ import annotations

@@ -3,7 +3,8 @@
 One domain key is active and wraps every new token; a daily rotation retires it, and for 30 days a retired key still
 opens what it wrapped. Nothing is wrapped under a retired key.
 
-Source: kms-facts 12.3. AWS keeps as many days of old domain keys as there are recent keys; 30 days is ours.
+Source: AWS KMS Cryptographic Details, domain keys. AWS keeps as many days of old domain keys as there are recent keys;
+30 days is ours.
 """
 
 from __future__ import annotations

@@ -45,7 +45,7 @@ Outcome = HsmAnswer | KmsError
 
 
 class HsmState(StrEnum):
-    """Where an HSM is in its life. Source: kms-facts 12.10."""
+    """Where an HSM is in its life. Source: ours."""
 
     EMPTY = "EMPTY"
     JOINING = "JOINING"

@@ -5,9 +5,8 @@ else on the way of a call from host to HSM and back (session, hops, the host's o
 transit.
 
 `host` adds nothing: a job takes what the machine takes. `aws-like` draws both times by kind of job, two draws for
-every job. Source: ours, and UNVERIFIED: AWS publishes no latency of KMS. The figures are chosen so that end to end a
-symmetric operation has a median of 4-8 ms and a 99th percentile of 15-40 ms, and CreateKey takes 50-300 ms (kms-facts
-15.2).
+every job. Source: UNVERIFIED (ours): AWS publishes no latency of KMS. The figures are chosen so that end to end a
+symmetric operation has a median of 4-8 ms and a 99th percentile of 15-40 ms, and CreateKey takes 50-300 ms.
 """
 
 from __future__ import annotations

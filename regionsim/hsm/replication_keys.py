@@ -10,7 +10,8 @@ What is signed covers both Regions' names in their roles and every public half s
 over the same: a message altered, turned round or meant for another pair of Regions is refused. A message repeated is
 harmless: it leads to a wrapping key that only the same two HSM domains can derive.
 
-Source: kms-facts 12.8 (parties, keys and order are AWS's; the bytes are ours).
+Source: AWS KMS Cryptographic Details, "Replication process for multi-Region keys" (parties, keys and order); the bytes
+are ours.
 """
 
 from __future__ import annotations

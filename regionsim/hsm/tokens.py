@@ -6,7 +6,8 @@ All before the nonce is authenticated, and with it names that the token does not
 say whose it is. So a token is of no use for another key id, another material, another purpose or in another domain.
 The label is the one thing that an HSM learns from the token itself (of a backing key: its key spec).
 
-Source: kms-facts 12.2 (EKT: AES-256-GCM under the domain key, metadata as additional data); the layout is ours.
+Source: AWS KMS Cryptographic Details, exported key tokens (AES-256-GCM under the domain key, metadata as additional
+data); the layout is ours.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ plaintext, so a blob is 152 bytes longer than a plaintext of up to 35 bytes, and
 base64. Everything before offset 54 is authenticated together with the encryption context; after it the DER leaves no
 freedom but IV and sealed bytes.
 
-Source: observed (kms-facts 12.7); what the 32 and the 11 bytes hold is ours.
+Source: observed; what the 32 and the 11 bytes hold is ours.
 """
 
 from __future__ import annotations

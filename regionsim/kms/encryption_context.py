@@ -6,7 +6,7 @@
 Each part carries its length, so no two contexts share their bytes: {"a": "bc"} and {"ab": "c"} differ, and the order
 in which a caller wrote the pairs does not count.
 
-Source: KMS keeps its own form to itself; this is the AWS Encryption SDK's (kms-facts 12.6).
+Source: ours: KMS keeps its own form to itself, this is the AWS Encryption SDK's.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from regionsim.kms.errors import ValidationException
 
 MAX_CANONICAL_BYTES = 8192
-"""The largest canonical form. Source: ours, by the AWS Encryption SDK's limit (kms-facts 16.2 item 6)."""
+"""The largest canonical form. Source: UNVERIFIED (ours): the AWS Encryption SDK's limit."""
 
 
 def canonical(context: Mapping[str, str]) -> bytes:

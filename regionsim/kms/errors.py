@@ -72,7 +72,7 @@ KmsError
     └── ValidationException
 
 Status 400 unless shown. A class without subclasses is one refusal; the classes between are families, to be caught and
-never raised. Source: botocore 1.44.5 (names; `fault` gives 500); AWS KMS API Reference, "Common Errors" (the others).
+never raised. Source: botocore 1.44.5 (names; `fault` gives 500); KMS API Reference, "Common Errors" (the others).
 """
 
 from __future__ import annotations

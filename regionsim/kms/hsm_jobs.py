@@ -4,7 +4,7 @@ A backing key is named by a `MaterialRef`: its public name and its exported key 
 Region's domain key (opaque here). Whatever an HSM finds wrapped under a retired domain key it returns wrapped anew in
 `rewrapped`, so that tokens follow the rotation of domain keys by being used.
 
-Source: "KMS Cryptographic Details" (kms-facts section 12); the job list itself is ours.
+Source: AWS KMS Cryptographic Details; the job list itself is ours.
 """
 
 from __future__ import annotations

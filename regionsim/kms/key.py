@@ -18,7 +18,7 @@ from regionsim.names.arns import key_arn
 
 
 class KeyState(StrEnum):
-    """The state of a KMS key in one Region. Source: KMS Developer Guide, key-state."""
+    """The state of a KMS key in one Region. Source: KMS Developer Guide, "Key states of AWS KMS keys"."""
 
     CREATING = "Creating"
     ENABLED = "Enabled"

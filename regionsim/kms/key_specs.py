@@ -3,7 +3,7 @@
 A spec that is in the table but not in `OFFERED` is known to AWS and not yet to regionsim; CreateKey refuses it with
 UnsupportedOperationException and `regionsim/FIDELITY.md` says so.
 
-Source: botocore KeySpec and the KMS Developer Guide, "Key spec reference" (kms-facts section 2).
+Source: botocore's model, KeySpec; KMS Developer Guide, "Key spec reference".
 """
 
 from __future__ import annotations

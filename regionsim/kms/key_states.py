@@ -3,10 +3,9 @@
 An operation that is not in the table concerns no single key (CreateKey, ListKeys, ...). Rules that depend on what kind
 of key it is (its origin, its usage) are the operation's own and come after this table: AWS reports the state first.
 
-Source: KMS Developer Guide, "Key states of AWS KMS keys", table of 2025/26 (kms-facts section 3.2). Where the guide
-offers "DisabledException or KMSInvalidStateException" for keys pending deletion, recorded practice is the latter.
-UpdatePrimaryRegion under Updating is refused like its neighbours (the guide's "OK" there contradicts its own
-footnotes; kms-facts 16.1).
+Source: KMS Developer Guide, "Key states of AWS KMS keys", table of 2025/26. Where the guide offers "DisabledException
+or KMSInvalidStateException" for keys pending deletion, it is the latter: UNVERIFIED (ours). UpdatePrimaryRegion under
+Updating is refused like its neighbours (ours: the guide's "OK" there contradicts its own footnotes).
 """
 
 from __future__ import annotations

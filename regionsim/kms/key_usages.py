@@ -1,6 +1,6 @@
 """Does the operation fit what the key is for? Comes after the key-state table.
 
-Source: recorded answers, kms-facts 2.5, 14.4.
+Source: observed.
 """
 
 from __future__ import annotations

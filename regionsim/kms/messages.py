@@ -3,7 +3,8 @@
 Announcements (`CreateReplica`, `Synchronize`) wait in the sender's outbox until the receiver has acknowledged them with
 `Synchronized`; the rest is asked again by whoever still needs it. All of them may be lost, doubled and reordered.
 
-Source: kms-facts 6.3, 12.8 (AWS publishes the exchange of key material; the messages are ours).
+Source: KMS Developer Guide, "Multi-Region keys in AWS KMS"; AWS KMS Cryptographic Details, "Replication process for
+multi-Region keys" (the exchange of key material); the messages are ours.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """KeyMetadata: how CreateKey, DescribeKey and ReplicateKey show a KMS key.
 
-Source: botocore KeyMetadata; which members are there when: kms-facts section 0 and Appendix A1 to A8 (recorded
-answers).
+Source: botocore's model, KeyMetadata; which members are there when: observed.
 """
 
 from __future__ import annotations

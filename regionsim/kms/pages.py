@@ -1,7 +1,7 @@
 """Pages of a list: Limit and Marker in, NextMarker and Truncated out.
 
 A marker is the last name of the page before, wrapped so that it is opaque and a foreign one is told apart.
-Source: kms-facts 9.4; recorded markers are base64 of JSON, which this keeps to.
+Source: botocore's model, ListKeys and its like; observed: markers are base64 of JSON, which this keeps to.
 """
 
 from __future__ import annotations

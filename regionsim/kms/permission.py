@@ -2,7 +2,7 @@
 AWS does.
 
 Condition values are given as callables and computed only when a statement reads them.
-Source: authorization.md 1.3 (condition keys), kms-facts 10.6, 10.9 (texts).
+Source: KMS Developer Guide, "Condition keys for AWS KMS"; Service Authorization Reference; texts observed.
 """
 
 from __future__ import annotations
@@ -102,7 +102,10 @@ def decide_on_key(view: View, request: Request, key_policy: str) -> Decision:
 
 
 def key_values(shared: SharedProperties, regional: RegionalProperties) -> dict[str, LazyValue]:
-    """The condition values that the key itself supplies. Source: kms-facts 10.6."""
+    """The condition values that the key itself supplies.
+
+    Source: KMS Developer Guide, "Condition keys for AWS KMS".
+    """
     values: dict[str, LazyValue] = {
         "kms:keyspec": shared.spec.value,
         "kms:keyusage": shared.usage.value,

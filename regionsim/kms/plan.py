@@ -121,7 +121,8 @@ class Outcome:
 class Operation(ABC, Generic[RequestT]):
     """One operation of the KMS API. Adding one means one subclass in a family module of `operations/`.
 
-    `recorded` lists the parameters that CloudTrail shows (kms-facts 13.2); secrets are not among them.
+    `recorded` lists the parameters that CloudTrail shows; secrets are not among them. Source: KMS Developer Guide,
+    "Logging AWS KMS API calls with AWS CloudTrail".
     """
 
     name: ClassVar[str]

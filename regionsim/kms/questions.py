@@ -4,7 +4,7 @@ ReplicateKey must know whether the caller may create a key there and whether the
 needs both policies and both keys' states. The asked Region answers from its committed state alone, so a question that
 arrives twice is answered twice, the same way or by newer state, and nothing happens.
 
-Source: KMS API reference, ReplicateKey and UpdatePrimaryRegion ("required permissions"); the messages are ours.
+Source: KMS API Reference, ReplicateKey and UpdatePrimaryRegion ("required permissions"); the messages are ours.
 """
 
 from __future__ import annotations

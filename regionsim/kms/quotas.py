@@ -3,7 +3,7 @@
 A request quota is a token bucket that holds one second of its rate; operations may share one. Which bucket a
 cryptographic operation draws from depends on the kind of key. The caller's account pays.
 
-Source: KMS Developer Guide, "Request quotas" and "Resource quotas", newest values (kms-facts 9.5, 9.6).
+Source: KMS Developer Guide, "Request quotas" and "Resource quotas", newest values.
 """
 
 from __future__ import annotations

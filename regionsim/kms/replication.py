@@ -22,7 +22,7 @@ others. When the old primary acknowledges, the new one is Enabled; when the new 
 that is Enabled too. At every instant at most one Region is primary: the role is in exactly one committed state or on
 its way in an outbox.
 
-Source: KMS Developer Guide, "Rotating multi-Region keys" and "Updating the primary Region" (kms-facts 5.6, 6.3, 6.4);
+Source: KMS Developer Guide, "Rotating multi-Region keys" and "Change the primary key in a set of multi-Region keys";
 the messages and versions are ours.
 """
 

@@ -1,6 +1,6 @@
 """Tags on a KMS key: the rules that CreateKey, ReplicateKey and TagResource share.
 
-Source: kms-facts 9.2 (recorded texts).
+Source: KMS API Reference, TagResource; texts observed.
 """
 
 from __future__ import annotations

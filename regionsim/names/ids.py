@@ -1,7 +1,7 @@
 """Identifiers: key ids, key material ids, account ids, alias names.
 
 A key id is text in its AWS form everywhere; only the ciphertext header holds its 16 raw bytes (`key_id_bytes`).
-Source: kms-facts section 0 (AWS KMS Developer Guide, botocore).
+Source: KMS Developer Guide, "Key identifiers (KeyId)"; botocore's model.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The Regions and partitions of AWS.
 
-Source: botocore 1.44.5 `endpoints.json` (see `kms-facts` 14.6 in the project's notes); opt-in Regions are the ones
-launched after 20 March 2019.
+Source: botocore 1.44.5 `endpoints.json`; opt-in Regions are the ones launched after 20 March 2019 (AWS Account
+Management Reference Guide, "Enable or disable AWS Regions in your account").
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ PARTITIONS = (
             "ap-south-2", "ap-southeast-1", "ap-southeast-2", "ap-southeast-3", "ap-southeast-4", "ap-southeast-5",
             "ap-southeast-6", "ap-southeast-7", "ca-central-1", "ca-west-1", "eu-central-1", "eu-central-2",
             "eu-north-1", "eu-south-1", "eu-south-2", "eu-west-1", "eu-west-2", "eu-west-3", "il-central-1",
-            "me-central-1", "me-south-1", "mx-central-1", "sa-east-1", "us-east-1", "us-east-2", "us-west-1", "us-west-2",
+            "me-central-1", "me-south-1", "mx-central-1", "sa-east-1", "us-east-1", "us-east-2", "us-west-1",
+            "us-west-2",
         ),
     ),
     Partition(name="aws-cn", dns_suffix="amazonaws.com.cn", regions=("cn-north-1", "cn-northwest-1")),

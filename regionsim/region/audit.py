@@ -1,7 +1,7 @@
 """The audit trail of a Region: entries wait for the next flush, or ride in the transaction of the change they tell of.
 
 Cryptographic calls, reads and refusals are answered first; their entries are committed within 100 ms. A crash may lose
-at most that window. Source: house rule (ours); CloudTrail itself delivers within minutes.
+at most that window. Source: ours; CloudTrail itself delivers within minutes.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """What the audit trail keeps of a call or of a service event, and the CloudTrail record it expands to.
 
 An entry is small and is stored packed; the record, in AWS's shape, is made when somebody reads the trail.
-Source: CloudTrail user guide and KMS samples (kms-facts section 13).
+Source: CloudTrail User Guide, "CloudTrail record contents"; KMS Developer Guide, "Logging AWS KMS API calls with AWS
+CloudTrail".
 """
 
 from __future__ import annotations
@@ -80,7 +81,7 @@ def _record(entry: AuditEntry, recipient: str) -> dict[str, Any]:
         if name in entry.facts:
             record[name] = entry.facts[name]
     if entry.error_code is not None:
-        # CloudTrail shortens this one code and keeps the others whole (kms-facts 13.2).
+        # CloudTrail shortens this one code and keeps the others whole, as the KMS Developer Guide's samples show.
         record["errorCode"] = "AccessDenied" if entry.error_code == "AccessDeniedException" else entry.error_code
         record["errorMessage"] = entry.error_message
     return record

@@ -6,7 +6,7 @@ under it. An agreement lives for a day or until one side's hosts crash: a reques
 always its acceptance, so either side can begin anew at any message. What the hosts remember of an agreement is wrapped
 by their HSMs.
 
-Source: "KMS Cryptographic Details", multi-Region replication (kms-facts 12.8).
+Source: AWS KMS Cryptographic Details, "Replication process for multi-Region keys".
 """
 
 from __future__ import annotations

@@ -318,7 +318,11 @@ class Region:
         return self._audit_entry(call, operation, owners=tuple(owners), resources=tuple(resources), facts=facts)
 
     def _refused(self, host: Incarnation, call: Call, refusal: KmsError, audited: Mapping[str, Any]) -> None:
-        """A refusal is counted, traced and recorded; its record goes to the audit batch."""
+        """A refusal is counted, traced and recorded; its record goes to the audit batch.
+
+        A caller of another account who is denied is told of in their own account's trail only.
+        Source: KMS Developer Guide, "Logging AWS KMS API calls with AWS CloudTrail".
+        """
         self.counts.refused += 1
         self.counts.denied += isinstance(refusal, AccessDeniedException)
         self.counts.throttled += isinstance(refusal, ThrottlingException)
@@ -331,7 +335,7 @@ class Region:
         entry = self._audit_entry(
             call,
             operation,
-            owners=() if key is None else (key.account,),
+            owners=() if key is None or isinstance(refusal, AccessDeniedException) else (key.account,),
             resources=() if key is None else (key.arn,),
             facts={},
             refusal=refusal,

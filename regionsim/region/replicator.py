@@ -53,7 +53,7 @@ from regionsim.store.errors import StoreError
 from regionsim.store.values import Acknowledgement, OutboxRow
 
 QUESTION_DEADLINE_NS = 4_000_000_000
-"""How long a call waits for another Region's word. Source: house rule (ours)."""
+"""How long a call waits for another Region's word. Source: ours."""
 
 
 @dataclass(slots=True, kw_only=True)

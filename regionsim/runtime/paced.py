@@ -147,12 +147,20 @@ class PacedRun(Generic[T]):
 
     def join(self, timeout_seconds: float | None = None) -> T:
         """Wait for the end; returns what `main` returned or raises what it raised. Errors: TimeoutError."""
-        self._thread.join(timeout_seconds)
-        if self._thread.is_alive():
+        if not self.wait_for_end(timeout_seconds):
             raise TimeoutError(f"the run is at {self.now_ns} ns and has not ended")
         if self._error is not None:
             raise self._error
         return self._result[0]
+
+    def wait_for_end(self, timeout_seconds: float | None = None) -> bool:
+        """Wait for the end, however it comes; False when it has not come in time. May be interrupted and called again."""
+        # On the condition first: an interrupted Thread.join takes the thread for ended on Python 3.11 (bpo-45274).
+        with self._condition:
+            if not self._condition.wait_for(lambda: self._is_finished, timeout_seconds):
+                return False
+        self._thread.join()
+        return True
 
     # --------------------------------------------------------------------------------------------------- in the thread
 

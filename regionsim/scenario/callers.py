@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from regionsim.authorization.principals import Principal
-from regionsim.client.client import ClientSettings, RetryMode
+from regionsim.client.settings import ClientSettings, RetryMode
 from regionsim.names.ids import is_account_id
 from regionsim.names.mistakes import ConfigError
 from regionsim.runtime.clock import parse_duration

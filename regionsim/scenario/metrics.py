@@ -38,13 +38,11 @@ class Ledger:
         if workload is not None:
             seen = CallSeen(reply.sent_at_ns, reply.answered_at_ns, reply.error, reply.is_failure)
             self.by_workload.setdefault(workload, []).append(seen)
-        over_at_ns = reply.answered_at_ns
-        for tried in reversed(reply.tries):
-            # Back-off between tries of one Region is not told by the reply: earlier tries then seem a little late.
+        for tried in reply.tries:
             error = tried.error or None
-            seen = CallSeen(over_at_ns - tried.duration_ns, over_at_ns, error, is_failure(error))
+            over_at_ns = tried.sent_at_ns + tried.duration_ns
+            seen = CallSeen(tried.sent_at_ns, over_at_ns, error, is_failure(error))
             self.by_region.setdefault(tried.region, []).append(seen)
-            over_at_ns -= tried.duration_ns
 
 
 def is_failure(error: str | None) -> bool:

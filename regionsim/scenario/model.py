@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import ClassVar, TypeAlias
 
 from regionsim.authorization.principals import Principal
-from regionsim.client.client import ClientSettings
+from regionsim.client.settings import ClientSettings
 from regionsim.faults.kinds import Fault
 from regionsim.scenario.nodes import Position
 from regionsim.scenario.paths import AnswerPath

@@ -115,9 +115,7 @@ def _to_the_end(one: _Run, loop: VirtualLoop, rate: float | None) -> bool:
         paced.join()
     except KeyboardInterrupt:
         paced.stop()
-        # Waits for the end on the run's own condition: an interrupted Thread.join takes the thread for ended
-        # (bpo-45274), and its files would be removed under it.
-        paced.step()
+        paced.wait_for_end()  # or its files would be removed under it
         return False
     return True
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from regionsim.client.client import RetryMode
+from regionsim.client.settings import RetryMode
 from regionsim.faults.active import HEAL_ALL
 from regionsim.faults.words import ACTED_ON, FAULT_WORDS, FaultWord, Kind, Parameter
 from regionsim.hsm.profiles import PROFILES

@@ -1,4 +1,4 @@
-"""The laws of the decision, each over every caller, action and key. Source: authorization.md section 3 (Cedar's method)."""
+"""The laws of the decision, each over every caller, action and key. Source: ours, by the method of Cedar's tests."""
 
 from __future__ import annotations
 

@@ -1,6 +1,9 @@
 """The indexed engine against a naive one: every statement of every policy is walked, and nothing is compiled.
 
-The naive engine is written from authorization.md 1.1 and shares no code with the product but the values of requests.
+The naive engine is written from AWS's rules and shares no code with the product but the values of requests.
+
+Source: KMS Developer Guide, "Key policies in AWS KMS"; IAM User Guide, "Policy evaluation logic"; where they leave a
+point open, ours.
 """
 
 from __future__ import annotations
@@ -107,7 +110,7 @@ def denied_by(statement: Statement, world: World) -> bool:
 
 
 def naive(world: World) -> Outcome:
-    """The decision by authorization.md 1.1, statement by statement."""
+    """The decision by AWS's rules, statement by statement."""
     is_service = not world.caller.account
     is_root = world.caller.arn.endswith(":root")
     sides = [*world.identity, world.boundary, world.session, *([] if is_service else [world.scp])]

@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 from regionsim.accounts.directory import Directory
 from regionsim.accounts.model import Account, NamedPolicy, User
 from regionsim.authorization.policy import PolicyKind, parse_policy
-from regionsim.client.client import Client, ClientSettings, Reply
+from regionsim.client.client import Client, Reply
+from regionsim.client.settings import ClientSettings
 from regionsim.faults.kinds import Fault
 from regionsim.invariants.verdicts import Finding
 from regionsim.invariants.watch import Watch

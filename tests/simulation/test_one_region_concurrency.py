@@ -69,6 +69,21 @@ async def test_an_alias_that_moved_while_a_change_waited_is_found_where_it_is_no
 
 
 @one_region()
+async def test_who_waited_for_an_alias_then_waits_for_the_key_that_it_has_now(kms: OneRegion) -> None:
+    old, new = await kms.create_key(), await kms.create_key()
+    await kms.call("alice", "CreateAlias", AliasName="alias/x", TargetKeyId=old)
+    commits = len(kms.happened("store.commit"))
+    begun = [
+        kms.begin("alice", "UpdateAlias", AliasName="alias/x", TargetKeyId=new),
+        kms.begin("alice", "DeleteAlias", AliasName="alias/x"),
+        kms.begin("alice", "DisableKey", KeyId=new),  # gets the new key first: the alias was not its own yet
+    ]
+    assert [code_of(await one) for one in begun] == ["ok", "ok", "ok"]
+    # One after the other, and so never two in one commit.
+    assert [event.fields["outcomes"] for event in kms.happened("store.commit")[commits:]] == [1, 1, 1]
+
+
+@one_region()
 async def test_an_alias_created_twice_at_once_is_created_once(kms: OneRegion) -> None:
     first, second = await kms.create_key(), await kms.create_key()
     both = [kms.begin("alice", "CreateAlias", AliasName="alias/x", TargetKeyId=key_id) for key_id in (first, second)]

@@ -1,7 +1,8 @@
 """CreateAlias, UpdateAlias, DeleteAlias, ListAliases.
 
 The three that change an alias need a permission on the alias (identity policies alone) and one on each key concerned.
-Source: KMS API reference; kms-facts 1.1, 9.1 (recorded texts).
+Source: KMS API Reference, CreateAlias, UpdateAlias, DeleteAlias, ListAliases. Observed are the texts for a name without
+the prefix, for one that is taken and for one that is not there; the other texts are UNVERIFIED (ours).
 """
 
 from __future__ import annotations

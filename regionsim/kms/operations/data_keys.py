@@ -1,6 +1,7 @@
 """GenerateDataKey, GenerateDataKeyWithoutPlaintext, GenerateRandom.
 
-Source: KMS API reference; kms-facts 1.1, 14.4 (recorded texts).
+Source: KMS API Reference, GenerateDataKey, GenerateDataKeyWithoutPlaintext, GenerateRandom; texts observed, but the one
+for both or neither of NumberOfBytes and KeySpec is UNVERIFIED (ours).
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Encrypt, Decrypt, ReEncrypt.
 
-Source: KMS API reference; kms-facts 1.1, 12.6; recorded texts 14.4. Asymmetric encryption joins with its key specs.
+Source: KMS API Reference, Encrypt, Decrypt, ReEncrypt; texts observed, but those about grant tokens and about an
+ignored ciphertext are UNVERIFIED (ours). Asymmetric encryption joins with its key specs.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """CreateKey, DescribeKey, ListKeys, EnableKey, DisableKey.
 
-Source: KMS API reference; kms-facts 1.1, 2.1 (recorded texts), 9.4, Appendix A1, A2.
+Source: KMS API Reference, CreateKey, DescribeKey, ListKeys, EnableKey, DisableKey. Observed are the answers and the
+texts about KeyUsage; the other texts are UNVERIFIED (ours).
 """
 
 from __future__ import annotations

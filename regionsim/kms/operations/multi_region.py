@@ -1,7 +1,8 @@
 """ReplicateKey, UpdatePrimaryRegion, and what the other Region answers when it is asked about them.
 
 Both are decided in two Regions: the primary's, which was called, asks the other one (`questions`) before it commits.
-Source: KMS API reference; kms-facts 6.2, 6.4 (recorded texts).
+Source: KMS API Reference, ReplicateKey, UpdatePrimaryRegion. Observed is "is not a multi-region primary key."; the
+other texts, and how Regions that cannot be meant are refused, are UNVERIFIED (ours).
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """RotateKeyOnDemand. Automatic rotation joins this family with the Region's calendar.
 
-Source: KMS API reference; kms-facts 5.2, 5.6 (recorded texts).
+Source: KMS API Reference, RotateKeyOnDemand; KMS Developer Guide, "Perform on-demand key rotation"; texts observed, but
+those for a replica and for a rotation in progress are UNVERIFIED (ours).
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""The directory: who is who, which policies they have, and updates. Source: interface.md section 2; kms-facts 10.2, 10.4."""
+"""The directory: who is who, which policies they have, and updates.
+
+Source: ours; which principals exist: KMS API Reference, PutKeyPolicy.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Every condition operator with its modifiers. Source: authorization.md 1.2, 2; kms-facts 10.8."""
+"""Every condition operator with its modifiers.
+
+Source: IAM User Guide, "Condition operators", "Single-valued vs. multivalued context keys"; where AWS leaves a point
+open, ours.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Decisions about a key: the rules of authorization.md 1.1, one test for each, with AWS's words."""
+"""Decisions about a key: AWS's rules, one test for each, with AWS's words.
+
+Source: KMS Developer Guide, "Key policies in AWS KMS"; IAM User Guide, "Policy evaluation logic".
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Decisions about aliases and about calls that concern no key: IAM alone decides. Source: authorization.md 1.1, 1.4."""
+"""Decisions about aliases and about calls that concern no key: IAM alone decides.
+
+Source: Service Authorization Reference; IAM User Guide, "Policy evaluation logic".
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""AWS's sentences. Source: authorization.md 7.2; kms-facts 10.9."""
+"""AWS's sentences. Source: IAM User Guide, "Troubleshoot access denied error messages"; observed."""
 
 from __future__ import annotations
 

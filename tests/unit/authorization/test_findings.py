@@ -1,4 +1,7 @@
-"""What KMS refuses when a policy is written, and what is accepted with a warning. Source: authorization.md 1.6."""
+"""What KMS refuses when a policy is written, and what is accepted with a warning.
+
+Source: KMS API Reference, PutKeyPolicy; KMS Developer Guide, "Condition keys for AWS KMS"; the warnings are ours.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Grants: whom they name, which request they fit, which child they permit. Source: authorization.md 1.5; kms-facts 9.3."""
+"""Grants: whom they name, which request they fit, which child they permit.
+
+Source: KMS Developer Guide, "Grants in AWS KMS"; botocore's model, GrantConstraints.
+"""
 
 from __future__ import annotations
 

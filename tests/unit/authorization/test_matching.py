@@ -1,4 +1,4 @@
-"""Actions, resources and wildcards. Source: authorization.md 1.2."""
+"""Actions, resources and wildcards. Source: IAM User Guide, "Action", "Resource"."""
 
 from __future__ import annotations
 

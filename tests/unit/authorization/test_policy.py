@@ -1,4 +1,7 @@
-"""The grammar: what is read, and what is malformed, with its path. Source: kms-facts 10.2."""
+"""The grammar: what is read, and what is malformed, with its path.
+
+Source: KMS API Reference, PutKeyPolicy; IAM User Guide, "Grammar of the IAM JSON policy language".
+"""
 
 from __future__ import annotations
 

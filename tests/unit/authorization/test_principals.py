@@ -1,4 +1,4 @@
-"""Principals as callers and as policies name them. Source: kms-facts 10.4."""
+"""Principals as callers and as policies name them. Source: IAM User Guide, "AWS JSON policy elements: Principal"."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from regionsim.kms.key_usages import require_algorithm, require_usage
 from regionsim.kms.model import model
 from tests.unit.kms.keys import a_key
 
-# Typed from "Key spec reference" (kms-facts 2.1): spec, usage, algorithms as returned.
+# Typed from the KMS Developer Guide, "Key spec reference": spec, usage, algorithms as returned.
 GUIDE = """
     SYMMETRIC_DEFAULT      ENCRYPT_DECRYPT      SYMMETRIC_DEFAULT
     RSA_2048               ENCRYPT_DECRYPT      RSAES_OAEP_SHA_1 RSAES_OAEP_SHA_256

@@ -1,4 +1,4 @@
-"""KeyMetadata: which members are there when. Recorded answers of AWS (kms-facts Appendix A), and the model's shape."""
+"""KeyMetadata: which members are there when. Source: observed; botocore's model, for the shape."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from regionsim.kms.quotas import RequestQuota, TokenBucket, request_quota
 
 SECOND = 1_000_000_000
 
-# Typed from "Request quotas" (kms-facts 9.6), requests a second.
+# Typed from the KMS Developer Guide, "Request quotas", in requests a second.
 RATES = {
     2000: "DescribeKey GetPublicKey ListResourceTags",
     1000: "GetKeyPolicy GetKeyRotationStatus",

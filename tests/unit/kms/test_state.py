@@ -95,14 +95,34 @@ def check(state: RegionState, naive: Naive) -> None:
             assert state.alias(account, name) == naive.aliases.get((account, name))
 
 
+EVERY_KEY: list[Write] = [PutKey(key=a_key(key_id, account=ACCOUNT_OF[key_id])) for key_id in KEY_IDS]
+
+
 @given(st.lists(writes, max_size=30))
 def test_the_indexes_say_what_a_search_of_everything_says(history: list[Write]) -> None:
     state, naive = RegionState(HERE), Naive()
-    for write in history:
+    for write in [*EVERY_KEY, *history]:
         if naive.can(write):
             state.apply(write)
             naive.apply(write)
             check(state, naive)
+
+
+def test_a_key_that_is_removed_takes_its_aliases_and_tokens_with_it() -> None:
+    first, second = KEY_IDS[:2]
+    state = state_with(
+        PutKey(key=a_key(first)),
+        PutKey(key=a_key(second)),
+        PutAlias(alias=an_alias("alias/a", first)),
+        PutAlias(alias=an_alias("alias/b", second)),
+        PutToken(material=a_token(first)),
+        RemoveKey(key_id=first),
+        RemoveKey(key_id=first),
+    )
+    assert state.alias(HOME, "alias/a") is None
+    assert list(state.alias_names_after(HOME, None, 9)) == ["alias/b"]
+    assert state.aliases_of(first) == state.material_ids(first) == ()
+    assert state.key_by_bytes(key_id_bytes(first)) is None
 
 
 @given(st.lists(writes, max_size=12))

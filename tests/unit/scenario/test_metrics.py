@@ -78,8 +78,8 @@ def test_a_refusal_is_an_answer_and_a_server_fault_is_none(error, failed):
 def test_a_failover_counts_once_for_the_workload_and_once_for_each_region():
     ledger = Ledger()
     tries = (
-        Try(region="us-east-1", error=TIMEOUT, duration_ns=1000 * MS),
-        Try(region="eu-west-1", error="", duration_ns=20 * MS),
+        Try(region="us-east-1", error=TIMEOUT, sent_at_ns=5 * MS, duration_ns=1000 * MS),
+        Try(region="eu-west-1", error="", sent_at_ns=1005 * MS, duration_ns=20 * MS),
     )
     reply = Reply(response={}, region="eu-west-1", sent_at_ns=5 * MS, answered_at_ns=1025 * MS, tries=tries)
     ledger.note(reply, "w")
