@@ -148,6 +148,8 @@ def _call_values(view: View, caller: Principal) -> dict[str, LazyValue]:
         "aws:currenttime": lambda: str(view.now_ns // 1_000_000_000),
         "aws:securetransport": "true",
         "aws:viaawsservice": "false",
+        "aws:sourceip": view.source_ip or None,
+        "aws:useragent": view.user_agent or None,
     }
 
 

@@ -45,13 +45,17 @@ class View:
     """What a plan may know: the Region's committed state, its copy of IAM, the instant, and fresh random bytes.
 
     `remote_answer` is set when the plan goes on after a question to another Region. `regions` are the Regions that
-    exist here, in the world's order.
+    exist here, in the world's order. `keys_being_made` are keys of the caller's account that other calls have planned
+    and not yet committed.
     """
 
     state: RegionState
     directory: Directory
     now_ns: int
     regions: tuple[str, ...]
+    source_ip: str = ""
+    user_agent: str = ""
+    keys_being_made: int = 0
     fresh: bytes = field(default=b"", repr=False)
     remote_answer: Answer | None = None
 
@@ -62,17 +66,14 @@ class View:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reads:
-    """What an operation reads and, for a mutation, locks: key identifiers as sent, alias names, and whether a quota
-    counts.
+    """What an operation reads and, for a mutation, locks: key identifiers as sent, and alias names.
 
-    `ciphertext` names a key by its clear header. `account_quota` serialises operations that add to an account's
-    resources.
+    `ciphertext` names a key by its clear header.
     """
 
     keys: tuple[str, ...] = ()
     ciphertext: bytes | None = field(default=None, repr=False)
     aliases: tuple[str, ...] = ()
-    account_quota: bool = False
 
 
 RequestT = TypeVar("RequestT")
@@ -82,7 +83,8 @@ RequestT = TypeVar("RequestT")
 class Plan(Generic[RequestT]):
     """What was decided: the keys it concerns (as they were at the look-up), and what must still be asked.
 
-    At most one of `job` (for an HSM) and `question` (for another Region) is set.
+    At most one of `job` (for an HSM) and `question` (for another Region) is set. `makes_key_for` is the account that
+    will own a key that the commit makes.
     """
 
     call: Call
@@ -93,7 +95,7 @@ class Plan(Generic[RequestT]):
     aliases: tuple[Alias, ...] = ()
     found: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
     next_marker: str | None = None
-    fresh: bytes = field(default=b"", repr=False)
+    makes_key_for: str | None = None
     job: RequestJob | None = None
     question: Question | None = None
 

@@ -24,6 +24,8 @@ class MayCreateReplica:
     policy: str | None = field(default=None, repr=False)
     bypass_lockout_check: bool = False
     tags: tuple[tuple[str, str], ...] = ()
+    source_ip: str = ""
+    user_agent: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +36,8 @@ class MayBecomePrimary:
     account: str
     caller: Principal
     primary_region: str
+    source_ip: str = ""
+    user_agent: str = ""
 
 
 Question = MayCreateReplica | MayBecomePrimary

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from regionsim.hsm.fleet import Fleet
 from regionsim.kms.errors import KMSInternalException
@@ -39,6 +41,28 @@ class Incarnation:
         self.locks = Locks()
         self.trail = AuditTrail(scope, store, self._store_failed)
         self.on_outbox: Callable[[Sequence[Announcement]], None] = _nobody
+        self._keys_being_made: Counter[str] = Counter()
+
+    def end(self) -> None:
+        """Let nobody act for this incarnation any more; what the store has been given it still commits."""
+        self.on_outbox = _left_for_the_next_boot
+        self.scope.fence()
+
+    def keys_being_made(self, account: str) -> int:
+        """Keys of the account that are planned and not yet committed; they count against its quota."""
+        return self._keys_being_made[account]
+
+    @contextmanager
+    def making_room(self, account: str | None) -> Iterator[None]:
+        """Count one key of the account as being made while the block runs (None: no key is being made)."""
+        if account is None:
+            yield
+            return
+        self._keys_being_made[account] += 1
+        try:
+            yield
+        finally:
+            self._keys_being_made[account] -= 1
 
     async def perform(self, job: HsmJob) -> HsmAnswer:
         """One visit to an HSM; tokens that it wrapped anew are kept. Errors: what the fleet or the job refuses."""
@@ -138,6 +162,10 @@ def _outbox_entry(announcement: Announcement) -> OutboxEntry:
         shared_version=message.shared.shared_version,
         body=pack_message(message),
     )
+
+
+def _left_for_the_next_boot(announcements: Sequence[Announcement]) -> None:
+    """Nothing: the outbox has them."""
 
 
 def _nobody(announcements: Sequence[Announcement]) -> None:

@@ -41,8 +41,6 @@ async def locked(host: Incarnation, reads: Reads, account: str) -> AsyncIterator
 
 def _lock_names(state: RegionState, reads: Reads, account: str) -> frozenset[str]:
     names = {f"alias/{account}/{name}" for name in reads.aliases}
-    if reads.account_quota:
-        names.add(f"account/{account}")
     for identifier in reads.keys:
         key_id = locate(state, account, identifier)
         if key_id is not None:

@@ -20,10 +20,10 @@ from regionsim.accounts.directory import Directory
 from regionsim.hsm.fleet import Fleet
 from regionsim.kms import shapes
 from regionsim.kms.errors import AccessDeniedException, KmsError, ThrottlingException
-from regionsim.kms.key import KmsKey
+from regionsim.kms.hsm_jobs import HsmAnswer
 from regionsim.kms.operations.multi_region import answer_question, asked_region
 from regionsim.kms.operations.registry import operation_named
-from regionsim.kms.plan import Call, Operation, Outcome, Plan, Reads, View
+from regionsim.kms.plan import Call, Outcome, Plan, View
 from regionsim.kms.questions import Answer, MayBecomePrimary, MayCreateReplica, Question
 from regionsim.kms.quotas import request_quota
 from regionsim.kms.requests import parse
@@ -31,10 +31,10 @@ from regionsim.kms.state import RegionState
 from regionsim.names.mistakes import ConfigError
 from regionsim.network.envelope import Envelope
 from regionsim.region.admission import Admission
-from regionsim.region.audit_entry import AuditEntry
 from regionsim.region.incarnation import Incarnation
 from regionsim.region.look_up import locked, subject
 from regionsim.region.replicator import ReplicationCounts, Replicator
+from regionsim.region.serving import Serving
 from regionsim.runtime.clock import ReadableClock
 from regionsim.runtime.entropy import Entropy
 from regionsim.runtime.tasks import Scope
@@ -171,11 +171,14 @@ class Region:
         await host.scope.closed()
 
     async def shut_down(self) -> None:
-        """End in good order: the audit batch is committed, the store is closed."""
+        """End in good order: the audit batch is committed, the store is closed.
+
+        Who has no answer yet gets none; what is being committed is, and its messages wait for the next boot.
+        """
         host = self._host
-        self._incarnation = self._replicator = None
         await host.trail.flush()
-        host.scope.fence()
+        self._incarnation = self._replicator = None
+        host.end()
         await host.scope.closed()
         await host.store.close()
 
@@ -204,15 +207,12 @@ class Region:
         host = self._host
         self.counts.requests += 1
         self.trace.emit(self.name, "call", op=call.operation, by=call.caller.arn, request=call.request_id)
-        audited: dict[str, Any] = {}
+        serving: Serving | None = None
         try:
-            operation = operation_named(call.operation)
-            shapes.validate(call.operation, call.parameters)
-            request: Any = parse(operation.request_type, call.parameters)
-            serve = self._change if operation.is_mutation else self._read
-            outcome = await serve(host, operation, call, request, audited)
+            serving = Serving(host=host, call=call, operation=operation_named(call.operation))
+            outcome = await self._five_steps(serving)
         except KmsError as refusal:
-            self._refused(host, call, refusal, audited)
+            self._refused(serving, call, refusal)
             raise
         self.trace.emit(self.name, "answer", op=call.operation, request=call.request_id, result="ok")
         return outcome.response
@@ -223,64 +223,90 @@ class Region:
         except KmsError as refusal:
             on_reply(refusal)
 
+    def _refused(self, serving: Serving | None, call: Call, refusal: KmsError) -> None:
+        """A refusal is counted, traced and recorded; its record goes to the audit batch."""
+        self.counts.refused += 1
+        self.counts.denied += isinstance(refusal, AccessDeniedException)
+        self.counts.throttled += isinstance(refusal, ThrottlingException)
+        self.trace.emit(self.name, "answer", op=call.operation, request=call.request_id, result=refusal.code)
+        if serving is not None:  # else it named no operation of KMS: CloudTrail records none either
+            serving.host.trail.add(serving.refused(refusal))
+
     # The five steps.
 
-    async def _read(
-        self, host: Incarnation, operation: Operation[Any], call: Call, request: Any, audited: dict[str, Any]
-    ) -> Outcome:
+    async def _five_steps(self, serving: Serving) -> Outcome:
+        call, operation = serving.call, serving.operation
+        shapes.validate(call.operation, call.parameters)
+        serving.request = parse(operation.request_type, call.parameters)
+        serving.reads = operation.reads(serving.request)
+        serving.key = subject(serving.host.state, serving.reads, call.caller.account)
+        self._admit(serving)
+        if operation.is_mutation:
+            return await self._change(serving)
+        return await self._read(serving)
+
+    async def _read(self, serving: Serving) -> Outcome:
         """A call that changes nothing: its audit entry follows within 100 ms."""
-        self._admit(host, operation.reads(request), call, audited)
-        plan = operation.plan(self._view(host, operation), call, request)
-        audited["plan"] = plan
-        outcome = operation.answer(plan, await self._ask_hsm(host, plan))
-        host.trail.add(self._entry(call, plan, outcome, operation))
+        plan = serving.operation.plan(self._view(serving), serving.call, serving.request)
+        outcome = serving.operation.answer(plan, await self._ask_hsm(serving, plan))
+        serving.host.trail.add(serving.answered(plan, outcome))
         return outcome
 
-    async def _change(
-        self, host: Incarnation, operation: Operation[Any], call: Call, request: Any, audited: dict[str, Any]
-    ) -> Outcome:
+    async def _change(self, serving: Serving) -> Outcome:
         """A call that changes something: what it reads and changes is locked from look-up to commit."""
-        reads = operation.reads(request)
-        self._admit(host, reads, call, audited)
-        async with locked(host, reads, call.caller.account):
-            plan = operation.plan(self._view(host, operation), call, request)
-            audited["plan"] = plan
+        host, operation = serving.host, serving.operation
+        async with locked(host, serving.reads, serving.call.caller.account):
+            plan = operation.plan(self._view(serving), serving.call, serving.request)
             if plan.question is not None:
-                plan = await self._ask_region(host, operation, plan)
-            outcome = operation.answer(plan, await self._ask_hsm(host, plan))
-            await host.commit_or_refuse(
-                writes=outcome.writes,
-                announcements=outcome.announcements,
-                entries=(self._entry(call, plan, outcome, operation),),
-                events=outcome.events,
-            )
+                plan = await self._ask_region(serving, plan)
+            with host.making_room(plan.makes_key_for):
+                outcome = operation.answer(plan, await self._ask_hsm(serving, plan))
+                await host.commit_or_refuse(
+                    writes=outcome.writes,
+                    announcements=outcome.announcements,
+                    entries=(serving.answered(plan, outcome),),
+                    events=outcome.events,
+                )
         return outcome
 
-    async def _ask_region(self, host: Incarnation, operation: Operation[Any], plan: Plan[Any]) -> Plan[Any]:
+    async def _ask_region(self, serving: Serving, plan: Plan[Any]) -> Plan[Any]:
         """The plan, gone on with the other Region's word."""
         assert plan.question is not None, "only a plan with a question asks"
         assert self._replicator is not None, f"{self.name} is down"
         answer = await self._replicator.ask(asked_region(plan), plan.question)
-        return operation.plan(self._view(host, operation, answer), plan.call, plan.request)
+        return serving.operation.plan(self._view(serving, answer), plan.call, plan.request)
 
-    async def _ask_hsm(self, host: Incarnation, plan: Plan[Any]) -> Any:
+    async def _ask_hsm(self, serving: Serving, plan: Plan[Any]) -> HsmAnswer | None:
         if plan.job is None:
             return None
         self.counts.hsm_requests += 1
         self.trace.emit(self.name, "hsm_request", op=plan.call.operation, request=plan.call.request_id)
-        return await host.perform(plan.job)
+        return await serving.host.perform(plan.job)
 
     # What the steps need.
 
-    def _view(self, host: Incarnation, operation: Operation[Any], answer: Answer | None = None) -> View:
+    def _view(self, serving: Serving, answer: Answer | None = None) -> View:
+        call = serving.call
         return View(
-            state=host.state,
+            state=serving.host.state,
             directory=self.directory,
             now_ns=self.clock.now_ns(),
             regions=self.regions,
-            fresh=self._requests.bytes(16) if operation.needs_fresh else b"",
+            source_ip=call.source_ip,
+            user_agent=call.user_agent,
+            keys_being_made=serving.host.keys_being_made(call.caller.account),
+            fresh=self._requests.bytes(16) if serving.operation.needs_fresh else b"",
             remote_answer=answer,
         )
+
+    def _admit(self, serving: Serving) -> None:
+        """Errors: ThrottlingException. The kind of key decides which bucket of a cryptographic quota pays."""
+        if not self._has_quotas:
+            return
+        call = serving.call
+        spec = None if serving.key is None else serving.key.shared.spec
+        quota = request_quota(call.operation, self.name, spec, call.parameters.get("KeyPairSpec"))
+        self._admission.admit(call.caller.account, quota, self.clock.now_ns())
 
     def _answer_question(self, question: Question) -> Answer:
         """This Region's word. It costs requests here, too: a replica two CreateKey, a primary's move one of its own."""
@@ -296,76 +322,13 @@ class Region:
                 self._admission.admit(account, request_quota(operation, self.name), self.clock.now_ns(), cost=cost)
             except ThrottlingException as refusal:
                 return Answer(refusal_code=refusal.code, refusal_message=refusal.message)
-        view = View(state=self._host.state, directory=self.directory, now_ns=self.clock.now_ns(), regions=self.regions)
+        view = View(
+            state=self._host.state,
+            directory=self.directory,
+            now_ns=self.clock.now_ns(),
+            regions=self.regions,
+            source_ip=question.source_ip,
+            user_agent=question.user_agent,
+            keys_being_made=self._host.keys_being_made(account),
+        )
         return answer_question(view, question)
-
-    def _admit(self, host: Incarnation, reads: Reads, call: Call, audited: dict[str, Any]) -> None:
-        """Errors: ThrottlingException. The kind of key decides which bucket of a cryptographic quota pays."""
-        key = subject(host.state, reads, call.caller.account)
-        audited["key"] = key
-        if not self._has_quotas:
-            return
-        spec = None if key is None else key.shared.spec
-        quota = request_quota(call.operation, self.name, spec, call.parameters.get("KeyPairSpec"))
-        self._admission.admit(call.caller.account, quota, self.clock.now_ns())
-
-    # The trail and the trace.
-
-    def _entry(self, call: Call, plan: Plan[Any], outcome: Outcome, operation: Operation[Any]) -> AuditEntry:
-        resources = outcome.facts.get("resources") or tuple(key.arn for key in plan.keys)
-        facts = {name: value for name, value in outcome.facts.items() if name != "resources"}
-        owners = (key.account for key in plan.keys)
-        return self._audit_entry(call, operation, owners=tuple(owners), resources=tuple(resources), facts=facts)
-
-    def _refused(self, host: Incarnation, call: Call, refusal: KmsError, audited: Mapping[str, Any]) -> None:
-        """A refusal is counted, traced and recorded; its record goes to the audit batch.
-
-        A caller of another account who is denied is told of in their own account's trail only.
-        Source: KMS Developer Guide, "Logging AWS KMS API calls with AWS CloudTrail".
-        """
-        self.counts.refused += 1
-        self.counts.denied += isinstance(refusal, AccessDeniedException)
-        self.counts.throttled += isinstance(refusal, ThrottlingException)
-        self.trace.emit(self.name, "answer", op=call.operation, request=call.request_id, result=refusal.code)
-        key: KmsKey | None = audited.get("key")
-        try:
-            operation = operation_named(call.operation)
-        except KmsError:
-            return  # no operation of KMS: CloudTrail records none either
-        entry = self._audit_entry(
-            call,
-            operation,
-            owners=() if key is None or isinstance(refusal, AccessDeniedException) else (key.account,),
-            resources=() if key is None else (key.arn,),
-            facts={},
-            refusal=refusal,
-        )
-        host.trail.add(entry)
-
-    def _audit_entry(
-        self,
-        call: Call,
-        operation: Operation[Any],
-        *,
-        owners: tuple[str, ...],
-        resources: tuple[str, ...],
-        facts: Mapping[str, Any],
-        refusal: KmsError | None = None,
-    ) -> AuditEntry:
-        given = call.parameters
-        return AuditEntry(
-            event_name=call.operation,
-            instant_ns=self.clock.now_ns(),
-            region=self.name,
-            request_id=call.request_id,
-            recipients=tuple(dict.fromkeys((call.caller.account, *owners))),
-            caller=call.caller,
-            source_ip=call.source_ip,
-            user_agent=call.user_agent,
-            is_read_only=operation.is_read_only,
-            parameters={name: given[name] for name in operation.recorded if name in given},
-            facts=facts,
-            resources=resources,
-            error_code=None if refusal is None else refusal.code,
-            error_message="" if refusal is None else refusal.message,
-        )

@@ -154,7 +154,7 @@ class PacedRun(Generic[T]):
         return self._result[0]
 
     def wait_for_end(self, timeout_seconds: float | None = None) -> bool:
-        """Wait for the end, however it comes; False when it has not come in time. May be interrupted and called again."""
+        """Wait for the end, however it comes; False when it has not come in time. May be interrupted and repeated."""
         # On the condition first: an interrupted Thread.join takes the thread for ended on Python 3.11 (bpo-45274).
         with self._condition:
             if not self._condition.wait_for(lambda: self._is_finished, timeout_seconds):

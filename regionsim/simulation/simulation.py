@@ -57,15 +57,14 @@ class Simulation:
     async def start(self) -> None:
         """Boot every Region; they have been running for long, so their HSMs serve at once.
 
-        Errors: ConfigError for a data folder that cannot be used.
+        Errors: ConfigError for a data folder that cannot be used; then nothing is left running.
         """
-        for name, region in self.regions.items():
-            vault = self.ground.vault
-            await region.fleet.start(domain=None if vault is None else vault.load(name), is_joined=True)
-            if vault is not None:
-                vault.save(region.fleet)  # before the first key is made: it must outlive us
-            await region.boot()
-            self.network.attach(name, region.receive)
+        try:
+            for name, region in self.regions.items():
+                await self._start(name, region)
+        except BaseException:
+            await self.stop()
+            raise
 
     async def stop(self) -> None:
         """End in good order: every Region that is up commits its audit batch and closes its file."""
@@ -207,6 +206,14 @@ class Simulation:
             send=self.network.send,
         )
         return Region(name, surroundings, regions=world.regions, directory=world.directory, has_quotas=world.has_quotas)
+
+    async def _start(self, name: str, region: Region) -> None:
+        vault = self.ground.vault
+        await region.fleet.start(domain=None if vault is None else vault.load(name), is_joined=True)
+        if vault is not None:
+            vault.save(region.fleet)  # before the first key is made: it must outlive us
+        await region.boot()
+        self.network.attach(name, region.receive)
 
     def _live(self, name: str, *, is_up: bool) -> None:
         """Crash or boot a Region, one after the other when they come faster than they end."""

@@ -129,6 +129,7 @@ def play(
     loss: float = 0.0,
     connection: ConnectionKind = "inline",
     hsm_profile: str = "aws-like",
+    has_quotas: bool = False,
 ) -> tuple[T, str]:
     """Run `script` in a world; its result and the trace's digest. Every invariant must hold at the end."""
 
@@ -141,7 +142,7 @@ def play(
             start_at_ns=START_NS,
             loss=loss,
             hsm_profile=hsm_profile,
-            has_quotas=False,
+            has_quotas=has_quotas,
         )
         simulation = Simulation(world, ground)
         running = Play(simulation=simulation, watch=Watch(simulation))

@@ -14,6 +14,7 @@ from regionsim.kms.errors import (
     KMSInternalException,
     KMSInvalidStateException,
     NotFoundException,
+    ThrottlingException,
     UnsupportedOperationException,
     ValidationException,
 )
@@ -303,3 +304,20 @@ async def _persistently(world: Play, region: str, operation: str, **parameters: 
 def _is_enabled(world: Play, region: str, key_id: str) -> bool:
     key = world.region(region).state.key(key_id)
     return key is not None and key.state is KeyState.ENABLED
+
+
+def test_a_replica_costs_two_create_keys_in_its_region(tmp_path: Path) -> None:
+    async def script(world: Play) -> list[str]:
+        keys = [(await world.call(US, "CreateKey", MultiRegion=True))["KeyMetadata"]["KeyId"] for _ in range(3)]
+        await world.rest(2)
+        said = []
+        for key_id in keys:
+            try:
+                await world.call(US, "ReplicateKey", KeyId=key_id, ReplicaRegion=EU)
+                said.append("ok")
+            except ThrottlingException:
+                said.append("throttled")
+        return said
+
+    # Five CreateKey a second: two replicas fit into one, a third does not (ReplicateKey itself is asked only thrice).
+    assert play(script, tmp_path, has_quotas=True)[0] == ["ok", "ok", "throttled"]

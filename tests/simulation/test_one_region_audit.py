@@ -292,9 +292,6 @@ async def test_a_good_end_keeps_every_record(kms: OneRegion) -> None:
     assert sum(entry.event_name == "Encrypt" for entry in await kms.stored_entries()) == 5
 
 
-@pytest.mark.xfail(
-    reason="a refused call's parameters are recorded even when they are of no type that can be", strict=True
-)
 @pytest.mark.parametrize(
     "parameters",
     [

@@ -450,3 +450,14 @@ async def test_resource_aliases_have_no_effect_in_a_key_policy(kms: OneRegion) -
 
 def test_the_two_accounts_are_two() -> None:
     assert isinstance(directory_of_two_accounts().accounts[AWAY], Account)
+
+
+@one_region()
+async def test_conditions_see_where_a_call_came_from(kms: OneRegion) -> None:
+    outside = {"NotIpAddress": {"aws:SourceIp": "192.0.2.0/24"}}
+    key_id = await key_with(kms, allow(ROOT), deny("*", "kms:Encrypt", Condition=outside))
+    assert await encrypts(kms, "alice", key_id) == "ok"
+
+    inside = {"IpAddress": {"aws:SourceIp": "192.0.2.0/24"}}
+    key_id = await key_with(kms, allow(ROOT), deny("*", "kms:Encrypt", Condition=inside))
+    assert (await encrypts(kms, "alice", key_id)).startswith("AccessDeniedException")

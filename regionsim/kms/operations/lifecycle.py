@@ -94,7 +94,7 @@ class CreateKey(Operation[CreateKeyRequest]):
     )
 
     def reads(self, request: CreateKeyRequest) -> Reads:
-        return Reads(account_quota=True)
+        return Reads()
 
     def plan(self, view: View, call: Call, request: CreateKeyRequest) -> Plan[CreateKeyRequest]:
         spec, usage = request.kind()
@@ -124,7 +124,8 @@ class CreateKey(Operation[CreateKeyRequest]):
             policy = checked_policy(view, call.caller, request.policy, key, bypass_lockout_check=bypass)
             key = KmsKey(shared=shared, regional=replace(regional, policy=policy))
         job = hsm_jobs.CreateBackingKey(key_id=shared.key_id, spec=spec)
-        return Plan(call=call, request=request, region=view.region, now_ns=view.now_ns, keys=(key,), job=job)
+        plan = Plan(call=call, request=request, region=view.region, now_ns=view.now_ns, keys=(key,), job=job)
+        return replace(plan, makes_key_for=account)
 
     def answer(self, plan: Plan[CreateKeyRequest], answer: HsmAnswer | None) -> Outcome:
         assert isinstance(answer, hsm_jobs.BackingKeyCreated)
@@ -252,7 +253,7 @@ def tag_values(tags: tuple[tuple[str, str], ...]) -> dict[str, str | tuple[str, 
 
 def require_room_for_key(view: View, account: str) -> None:
     """Errors: LimitExceededException when the account has as many keys here as it may."""
-    if view.state.key_count(account) >= KEYS_PER_ACCOUNT:
+    if view.state.key_count(account) + view.keys_being_made >= KEYS_PER_ACCOUNT:
         raise LimitExceededException(f"The limit of {KEYS_PER_ACCOUNT} KMS keys in this account and Region is reached.")
 
 

@@ -81,6 +81,8 @@ class ReplicateKey(Operation[ReplicateKeyRequest]):
             policy=request.policy,
             bypass_lockout_check=request.bypass_policy_lockout_safety_check,
             tags=tags,
+            source_ip=call.source_ip,
+            user_agent=call.user_agent,
         )
         return replace(plan, question=question)
 
@@ -147,7 +149,12 @@ class UpdatePrimaryRegion(Operation[UpdatePrimaryRegionRequest]):
             _require_yes(view.remote_answer)
             return plan
         question = MayBecomePrimary(
-            key_id=key.key_id, account=key.account, caller=call.caller, primary_region=request.primary_region
+            key_id=key.key_id,
+            account=key.account,
+            caller=call.caller,
+            primary_region=request.primary_region,
+            source_ip=call.source_ip,
+            user_agent=call.user_agent,
         )
         return replace(plan, question=question)
 

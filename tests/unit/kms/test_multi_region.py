@@ -165,7 +165,13 @@ def replicate(region: str, *, answer: Answer | None = None, **changes: Any) -> P
 
 def test_replicating_asks_the_other_region_and_goes_on_with_its_word() -> None:
     plan = replicate(THERE, policy=policy())
-    assert plan.question == MayCreateReplica(shared=plan.key.shared, caller=caller(), policy=policy())
+    assert plan.question == MayCreateReplica(
+        shared=plan.key.shared,
+        caller=caller(),
+        policy=policy(),
+        source_ip=plan.call.source_ip,
+        user_agent=plan.call.user_agent,
+    )
     assert asked_region(plan) == THERE
     assert replicate(THERE, answer=Answer()).question is None
 
@@ -219,7 +225,8 @@ def update(region: str, answer: Answer | None = None) -> Plan[UpdatePrimaryRegio
 def test_moving_the_primary_asks_the_replica_s_region() -> None:
     plan = update(THERE)
     assert asked_region(plan) == THERE
-    assert plan.question == may_become()
+    where = {"source_ip": plan.call.source_ip, "user_agent": plan.call.user_agent}
+    assert plan.question == replace(may_become(), **where)
     assert update(THERE, Answer()).question is None
 
 

@@ -1,0 +1,73 @@
+"""One call on its way through the five steps, and the audit entries that its ways to end make."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from regionsim.kms.errors import AccessDeniedException, KmsError, SerializationException
+from regionsim.kms.key import KmsKey
+from regionsim.kms.plan import Call, Operation, Outcome, Plan, Reads
+from regionsim.region.audit_entry import AuditEntry
+from regionsim.region.incarnation import Incarnation
+
+
+@dataclass(slots=True, kw_only=True)
+class Serving:
+    """What a Region knows of a call so far; `key` is the one that it seems to be about."""
+
+    host: Incarnation
+    call: Call
+    operation: Operation[Any]
+    request: Any = None
+    reads: Reads = field(default_factory=Reads)
+    key: KmsKey | None = None
+
+    def answered(self, plan: Plan[Any], outcome: Outcome) -> AuditEntry:
+        """The entry of a call that succeeds."""
+        resources = outcome.facts.get("resources") or tuple(key.arn for key in plan.keys)
+        facts = {name: value for name, value in outcome.facts.items() if name != "resources"}
+        return self._entry(owners=tuple(key.account for key in plan.keys), resources=tuple(resources), facts=facts)
+
+    def refused(self, refusal: KmsError) -> AuditEntry:
+        """The entry of a refusal. A caller of another account who is denied is told of in their own account's trail
+        only.
+
+        Source: KMS Developer Guide, "Logging AWS KMS API calls with AWS CloudTrail".
+        """
+        key, is_denied = self.key, isinstance(refusal, AccessDeniedException)
+        return self._entry(
+            owners=() if key is None or is_denied else (key.account,),
+            resources=() if key is None else (key.arn,),
+            facts={},
+            refusal=refusal,
+        )
+
+    def _entry(
+        self,
+        *,
+        owners: tuple[str, ...],
+        resources: tuple[str, ...],
+        facts: Mapping[str, Any],
+        refusal: KmsError | None = None,
+    ) -> AuditEntry:
+        call, given = self.call, self.call.parameters
+        if isinstance(refusal, SerializationException):
+            given = {}  # what could not be read cannot be recorded either
+        return AuditEntry(
+            event_name=call.operation,
+            instant_ns=self.host.clock.now_ns(),
+            region=self.host.region,
+            request_id=call.request_id,
+            recipients=tuple(dict.fromkeys((call.caller.account, *owners))),
+            caller=call.caller,
+            source_ip=call.source_ip,
+            user_agent=call.user_agent,
+            is_read_only=self.operation.is_read_only,
+            parameters={name: given[name] for name in self.operation.recorded if name in given},
+            facts=facts,
+            resources=resources,
+            error_code=None if refusal is None else refusal.code,
+            error_message="" if refusal is None else refusal.message,
+        )
