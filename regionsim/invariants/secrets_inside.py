@@ -17,6 +17,7 @@ from regionsim.runtime.trace import Event
 from regionsim.simulation.simulation import Simulation
 
 _BYTES_SEARCHED_AT_MOST = 2_000_000_000
+_FORM_COUNT = 5
 _KEPT_AT_MOST = 32_000_000
 
 
@@ -44,11 +45,11 @@ class SecretsStayInside:
     async def conclude(self, simulation: Simulation) -> None:
         """Search links, files and trace."""
         assert simulation.trace.digest, "asking for the digest hands over the last lines"
-        secrets = [
-            bytes(secret) for region in simulation.regions.values() for secret in region.fleet.secrets_for_scan()
-        ]
+        fleets = [region.fleet for region in simulation.regions.values()]
+        # Every HSM of a Region names the same ones; an ordered set, so that the part searched for is the same each time.
+        secrets = list(dict.fromkeys(bytes(secret) for fleet in fleets for secret in fleet.secrets_for_scan()))
         places = {"a link": bytes(self._on_links), "the trace": bytes(self._in_trace), **_files(simulation)}
-        total = sum(map(len, places.values())) * 3 or 1
+        total = sum(map(len, places.values())) * _FORM_COUNT or 1
         every = max(1, -(-len(secrets) * total // _BYTES_SEARCHED_AT_MOST))
         if every > 1:
             self.finding.detail = f"every {every}th of {len(secrets)} secrets was searched for"
@@ -63,7 +64,10 @@ class SecretsStayInside:
 def _forms(secret: bytes) -> Iterator[bytes]:
     yield secret
     yield secret.hex().encode()
-    yield base64.b64encode(secret).rstrip(b"=")
+    for shift in range(3):
+        # Of base64 over something longer, only the whole groups of four within the secret are certain.
+        encoded = base64.b64encode(bytes(shift) + secret)
+        yield encoded[4 * (shift > 0) : len(encoded) // 4 * 4 - 4]
 
 
 def _files(simulation: Simulation) -> dict[str, bytes]:

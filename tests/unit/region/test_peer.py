@@ -1,0 +1,93 @@
+"""A peer: what is outstanding, what is due, and how the pauses between tries grow."""
+
+from __future__ import annotations
+
+from regionsim.kms.key import SharedProperties
+from regionsim.kms.key_specs import KeySpec, KeyUsage
+from regionsim.kms.messages import Asked, CreateReplica, ReplicaSeed, Synchronize, Synchronized
+from regionsim.kms.questions import MayBecomePrimary
+from regionsim.region.peer import RESEND_AFTER_NS, RESEND_AT_MOST_NS, Peer
+from tests.simulation.one_region import HOME, directory_of_two_accounts
+
+
+def shared(key_id: str, version: int = 1) -> SharedProperties:
+    return SharedProperties(
+        key_id=key_id,
+        account=HOME,
+        spec=KeySpec.SYMMETRIC_DEFAULT,
+        usage=KeyUsage.ENCRYPT_DECRYPT,
+        primary_region="us-east-1",
+        shared_version=version,
+    )
+
+
+def synchronize(key_id: str, version: int = 1) -> Synchronize:
+    return Synchronize(shared=shared(key_id, version))
+
+
+def create(key_id: str) -> CreateReplica:
+    return CreateReplica(shared=shared(key_id), seed=ReplicaSeed(policy="{}"))
+
+
+def test_what_is_announced_is_due_once_and_again_when_made_due() -> None:
+    peer = Peer(region="eu-west-1")
+    peer.announce(synchronize("a"), 0)
+    assert peer.take_due() == [synchronize("a")]
+    assert peer.take_due() == []
+    assert peer.has_business
+    peer.make_due()
+    assert peer.take_due() == [synchronize("a")]
+
+
+def test_a_newer_announcement_replaces_the_older_of_its_kind_only() -> None:
+    peer = Peer(region="eu-west-1")
+    peer.announce(create("a"), 0)
+    peer.announce(synchronize("a", 2), 1)
+    peer.announce(synchronize("a", 3), 2)
+    peer.announce(synchronize("b", 1), 3)
+
+    assert peer.take_due() == [create("a"), synchronize("a", 3), synchronize("b", 1)]
+    assert [place for place, _ in peer.of_key("a")] == [("a", "create"), ("a", "synchronize")]
+    assert [waiting.since_ns for _, waiting in peer.of_key("a")] == [0, 2]
+    assert list(peer.of_key("c")) == []
+
+
+def test_a_limited_flush_takes_replies_first_and_leaves_the_rest_due() -> None:
+    peer = Peer(region="eu-west-1")
+    for key_id in "abc":
+        peer.announce(synchronize(key_id), 0)
+    reply = Synchronized(key_id="z", shared_version=1, material_ids=())
+    peer.replies.append(reply)
+
+    assert peer.take_due(2) == [reply, synchronize("a")]
+    assert peer.take_due() == [synchronize("b"), synchronize("c")]
+
+
+def test_replies_alone_are_no_business_to_repeat() -> None:
+    peer = Peer(region="eu-west-1")
+    peer.replies.append(Synchronized(key_id="z", shared_version=1, material_ids=()))
+    assert not peer.has_business
+
+
+def test_wanted_material_and_open_questions_are_business() -> None:
+    wanting, asking = Peer(region="eu-west-1"), Peer(region="eu-west-1")
+    wanting.wanted["a", "m"] = None
+    caller = directory_of_two_accounts().principal(HOME, "alice")
+    question = MayBecomePrimary(key_id="a", account=HOME, caller=caller, primary_region="eu-west-1")
+    asking.asked["q"] = Asked(question_id="q", question=question)
+    assert wanting.has_business
+    assert asking.has_business
+
+
+def test_pauses_double_up_to_a_limit_and_a_word_resets_them() -> None:
+    peer = Peer(region="eu-west-1")
+    assert not peer.heard(), "it had not been silent"
+    pauses = []
+    for _ in range(6):
+        pauses.append(peer.backoff_ns)
+        peer.back_off()
+    assert pauses == [RESEND_AFTER_NS * factor for factor in (1, 2, 4, 8)] + [RESEND_AT_MOST_NS] * 2
+    peer.is_silent = True
+    assert peer.heard()
+    assert peer.backoff_ns == RESEND_AFTER_NS
+    assert not peer.is_silent

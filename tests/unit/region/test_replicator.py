@@ -1,0 +1,332 @@
+"""The replicator: frames in any number and order, questions that are answered late or twice, pauses and probes."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from regionsim.faults.verdicts import DiskDraws, DiskOutcome, DiskVerdict
+from regionsim.kms.errors import KmsError, KMSInternalException
+from regionsim.kms.key import KeyState
+from regionsim.kms.messages import Answered, Asked, MaterialBatch, MaterialRequest, Synchronize, Synchronized
+from regionsim.kms.questions import Answer
+from regionsim.region.replicator import QUESTION_DEADLINE_NS
+from regionsim.region.wire import MESSAGES_PER_FRAME, pack_frame, unpack_frame
+from regionsim.runtime.tasks import Scope, now_ns
+from regionsim.store.disk import PASS, Access
+from tests.simulation.many_regions import AP, EU, US, Play, play
+from tests.unit.region.wiretap import Wiretap, overhear
+
+MOVE = {"PrimaryRegion": EU}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"\xc1", b"\x92\x02\xc0", pack_frame([Synchronized(key_id="k", shared_version=1, material_ids=())])[:-1]],
+    ids=["empty", "no msgpack", "another version", "cut short"],
+)
+def test_a_frame_that_cannot_be_read_is_counted_and_dropped(tmp_path: Path, body: bytes) -> None:
+    async def script(world: Play) -> None:
+        key_id = await world.multi_region_key(US, EU)
+        wire = Wiretap(world, US, EU)
+        key, began, sent = world.key(EU, key_id), len(world.events), world.region(EU).counts.replication.frames_sent
+        wire.deliver_bytes(body, US, EU)
+        await world.rest(20)
+
+        assert world.region(EU).counts.replication.frames_dropped == 1
+        assert [event.kind for event in world.events[began:]] == ["frame_dropped"]
+        assert world.events[-1].fields["from"] == US
+        assert world.key(EU, key_id) == key
+        assert world.region(EU).counts.replication.frames_sent == sent
+        wire.mend()
+
+    play(script, tmp_path)
+
+
+def test_every_frame_of_a_life_may_come_again_in_any_order(tmp_path: Path) -> None:
+    async def script(world: Play) -> None:
+        heard = overhear(world)
+        key_id = await world.multi_region_key(US, EU, AP)
+        await world.call(US, "RotateKeyOnDemand", KeyId=key_id)
+        await world.settled()
+        await world.call(US, "UpdatePrimaryRegion", KeyId=key_id, PrimaryRegion=EU)
+        await world.settled()
+        keys = {region: world.key(region, key_id) for region in (US, EU, AP)}
+        held = {region: world.region(region).state.material_ids(key_id) for region in (US, EU, AP)}
+        began = len(world.happened("key_changed"))
+
+        for envelope in reversed(list(heard)):
+            world.region(envelope.receiver).receive(envelope)
+            world.region(envelope.receiver).receive(envelope)
+        await world.settled()
+        await world.rest(5)
+
+        assert len(heard) > 10
+        assert len(world.happened("key_changed")) == began
+        assert {region: world.key(region, key_id) for region in (US, EU, AP)} == keys
+        assert {region: world.region(region).state.material_ids(key_id) for region in (US, EU, AP)} == held
+
+    play(script, tmp_path)
+
+
+def begin_move(world: Play, key_id: str) -> Callable[[], Awaitable[KmsError | None]]:
+    """Start UpdatePrimaryRegion; what is returned waits for its refusal, or for None."""
+    scope = Scope("caller")
+
+    async def move() -> KmsError | None:
+        try:
+            await world.call(US, "UpdatePrimaryRegion", KeyId=key_id, **MOVE)
+        except KmsError as refusal:
+            return refusal
+        return None
+
+    task = scope.spawn(move(), name="move")
+
+    async def ended() -> KmsError | None:
+        return await task
+
+    return ended
+
+
+def test_a_question_is_sent_again_under_one_id_until_its_deadline(tmp_path: Path) -> None:
+    async def script(world: Play) -> None:
+        key_id = await world.multi_region_key(US, EU)
+        await world.rest(10)  # until no timer of the replication is left
+        wire = Wiretap(world, US, EU)
+        began_ns = now_ns()
+        ended = begin_move(world, key_id)
+        refusal = await ended()
+
+        assert isinstance(refusal, KMSInternalException)
+        assert refusal.may_have_happened
+        assert now_ns() - began_ns == QUESTION_DEADLINE_NS
+        asked = wire.messages(Asked, EU)
+        assert len(asked) == 4, "at once, then after 0.5, 1.5 and 3.5 s"
+        assert len({question.question_id for question in asked}) == 1
+        wire.forget()
+        await world.rest(20)
+        assert not wire.messages(Asked, EU), "nobody asks on when nobody waits"
+        assert world.key(US, key_id).is_primary
+        wire.mend()
+
+    play(script, tmp_path)
+
+
+def test_a_question_that_is_answered_twice_does_its_thing_once(tmp_path: Path) -> None:
+    async def script(world: Play) -> None:
+        key_id = await world.multi_region_key(US, EU)
+        wire = Wiretap(world, US, EU)
+        ended = begin_move(world, key_id)
+        asked = await wire.next(Asked, EU)
+        wire.deliver([asked, asked], US, EU)
+        answered = await wire.next(Answered, US)
+        assert wire.messages(Answered, US) == [answered, answered]
+        refused = Answered(question_id=asked.question_id, answer=Answer(refusal_code="NotFoundException"))
+        wire.deliver([answered, refused, answered], EU, US)
+
+        assert await ended() is None
+        assert world.key(US, key_id).version == 3, "created, replicated, moved"
+        assert world.key(US, key_id).state is KeyState.UPDATING
+        wire.mend()
+        await world.settled()
+        assert world.key(EU, key_id).is_primary
+
+    play(script, tmp_path)
+
+
+def test_an_answer_after_the_deadline_changes_nothing(tmp_path: Path) -> None:
+    async def script(world: Play) -> None:
+        key_id = await world.multi_region_key(US, EU)
+        wire = Wiretap(world, US, EU)
+        ended = begin_move(world, key_id)
+        wire.deliver(await wire.next(Asked, EU), US, EU)
+        answered = await wire.next(Answered, US)
+        assert await ended() is not None
+        key = world.key(US, key_id)
+        wire.deliver(answered, EU, US)
+        wire.deliver(Answered(question_id="never asked", answer=Answer()), EU, US)
+        await world.rest(1)
+        assert world.key(US, key_id) == key
+        wire.mend()
+
+    play(script, tmp_path)
+
+
+def test_a_late_answer_within_the_deadline_counts(tmp_path: Path) -> None:
+    async def script(world: Play) -> None:
+        key_id = await world.multi_region_key(US, EU)
+        wire = Wiretap(world, US, EU)
+        ended = begin_move(world, key_id)
+        wire.deliver(await wire.next(Asked, EU), US, EU)
+        answered = await wire.next(Answered, US)
+        await world.rest(3.5)
+        wire.deliver(answered, EU, US)
+        assert await ended() is None
+        wire.mend()
+        await world.settled()
+
+    play(script, tmp_path)
+
+
+def test_another_regions_no_is_the_callers_refusal(tmp_path: Path) -> None:
+    async def script(world: Play) -> None:
+        key_id = await world.multi_region_key(US, EU)
+        await world.call(EU, "DisableKey", KeyId=key_id)
+        refusal = await world.refused(US, "UpdatePrimaryRegion", KeyId=key_id, PrimaryRegion=EU)
+        assert refusal.code == "DisabledException"
+        assert f"arn:aws:kms:{EU}:" in refusal.message
+        assert world.key(US, key_id).version == 2
+
+    play(script, tmp_path)
+
+
+def test_a_question_to_a_crashed_asker_is_answered_to_nobody(tmp_path: Path) -> None:
+    async def script(world: Play) -> None:
+        key_id = await world.multi_region_key(US, EU)
+        wire = Wiretap(world, US, EU)
+        begin_move(world, key_id)
+        wire.deliver(await wire.next(Asked, EU), US, EU)
+        answered = await wire.next(Answered, US)
+        await world.region(US).crash()
+        await world.region(US).boot()
+        wire.deliver(answered, EU, US)
+        await world.rest(5)
+        assert world.key(US, key_id).is_primary
+        wire.mend()
+        await world.settled()
+
+    play(script, tmp_path)
+
+
+def test_a_silent_region_gets_probes_and_everything_when_it_speaks(tmp_path: Path) -> None:
+    async def script(world: Play) -> None:
+        keys = [(await world.call(US, "CreateKey", MultiRegion=True))["KeyMetadata"]["KeyId"] for _ in range(70)]
+        for key_id in keys:
+            await world.call(US, "ReplicateKey", KeyId=key_id, ReplicaRegion=EU)
+        await world.settled()
+        wire = Wiretap(world, US, EU)
+        for key_id in keys:
+            await world.call(US, "RotateKeyOnDemand", KeyId=key_id)
+        await world.rest(20)
+        wire.forget()
+        await world.rest(20.1)
+
+        probes = [len(unpack_frame(envelope.body)) for envelope in wire.held if envelope.receiver == EU]
+        assert probes == [MESSAGES_PER_FRAME] * 4, "one frame every five seconds"
+        began_ns = now_ns()
+        wire.forget()
+        wire.deliver(Synchronized(key_id="k", shared_version=1, material_ids=()), EU, US)
+        await world.rest(0.01)
+        assert now_ns() - began_ns < 10**9
+        assert len(wire.messages(Synchronize, EU)) == 70
+        wire.mend()
+        await world.settled()
+        assert all(world.key(EU, key_id).shared.rotation_count == 1 for key_id in keys)
+
+    play(script, tmp_path, regions=(US, EU), hsm_profile="host")
+
+
+def test_what_is_outstanding_is_sent_again_after_a_crash_of_the_sender(tmp_path: Path) -> None:
+    async def script(world: Play) -> None:
+        key_id = (await world.call(US, "CreateKey", MultiRegion=True))["KeyMetadata"]["KeyId"]
+        ended = Scope("caller").spawn(world.call(US, "ReplicateKey", KeyId=key_id, ReplicaRegion=EU), name="replicate")
+        await world.until(lambda: bool(world.happened("call", US)[1:]))
+        await ended
+        wire = Wiretap(world, US, EU)  # nothing of the replica has left the Region's link yet
+        wire.forget()
+        await world.region(US).crash()
+        await world.region(US).boot()
+        assert world.region(US).unfinished_count == 1
+        wire.mend()
+        await world.settled()
+        assert world.key(EU, key_id).state is KeyState.ENABLED
+
+    play(script, tmp_path)
+
+
+def test_a_version_that_is_across_without_its_material_stays_outstanding(tmp_path: Path) -> None:
+    async def script(world: Play) -> None:
+        key_id = await world.multi_region_key(US, EU)
+        wire = Wiretap(world, US, EU)
+        await world.call(US, "RotateKeyOnDemand", KeyId=key_id)
+        wire.deliver(await wire.next(Synchronize, EU), US, EU)
+        early = await wire.next(Synchronized, US)
+        assert len(early.material_ids) == 1, "the version is applied, the material is not there yet"
+        wire.deliver(early, EU, US)
+        await world.rest(0.1)
+        assert world.region(US).unfinished_count == 1
+        wire.deliver(await wire.next(MaterialRequest, US), EU, US)
+        wire.deliver(await wire.next(MaterialBatch, EU), US, EU)
+        await world.until(lambda: bool(world.happened("rotation_installed", EU)))
+        await world.rest(0.01)
+        wire.forget()  # the acknowledgement that it holds the material now is lost
+        assert world.key(US, key_id).shared.rotation_count == 0
+        wire.mend()
+        await world.settled()
+        assert world.key(US, key_id).shared.rotation_count == 1
+
+    play(script, tmp_path)
+
+
+def test_a_replica_begins_with_the_default_policy_whatever_the_primarys_is(tmp_path: Path) -> None:
+    async def script(world: Play) -> None:
+        key_id = await world.multi_region_key(US)
+        policy = world.key(US, key_id).regional.policy
+        await world.call(US, "PutKeyPolicy", KeyId=key_id, Policy=policy.replace("key-default-1", "ours"))
+        answer = await world.call(US, "ReplicateKey", KeyId=key_id, ReplicaRegion=EU)
+        await world.settled()
+        assert world.key(US, key_id).regional.policy != policy
+        assert world.key(EU, key_id).regional.policy == policy
+        assert answer["ReplicaPolicy"] == policy
+
+    play(script, tmp_path)
+
+
+def test_a_message_that_the_disk_refuses_is_as_good_as_lost(tmp_path: Path) -> None:
+    async def script(world: Play) -> None:
+        key_id = await world.multi_region_key(US, EU)
+        disk = world.region(EU).store._disk
+        verdict = DiskVerdict(outcome=DiskOutcome.FAIL)
+
+        def judge(access: Access, draws: DiskDraws) -> DiskVerdict:
+            return verdict if access is Access.COMMIT else PASS
+
+        disk._judge = judge  # type: ignore[attr-defined]
+        await world.call(US, "RotateKeyOnDemand", KeyId=key_id)
+        await world.rest(5)
+        assert world.happened("replication_not_stored", EU)
+        assert world.key(EU, key_id).shared.pending_material is None
+        assert not world.simulation.is_settled
+        disk._judge = lambda access, draws: PASS  # type: ignore[attr-defined]
+        await world.settled()
+        assert world.key(EU, key_id).shared.rotation_count == 1
+
+    play(script, tmp_path)
+
+
+def test_the_lag_of_replication_is_counted_from_commit_to_acknowledgement(tmp_path: Path) -> None:
+    async def script(world: Play) -> None:
+        lag = world.region(US).counts.replication.lag
+        await world.multi_region_key(US, EU)
+        assert lag.count == 1
+        assert 60_000_000 < lag.max < 1_000_000_000, "a round trip over the Atlantic, at least"
+
+    play(script, tmp_path)
+
+
+def test_material_for_a_key_that_is_not_here_is_dropped(tmp_path: Path) -> None:
+    async def script(world: Play) -> None:
+        key_id = await world.multi_region_key(US, EU)
+        (material_id,) = world.region(US).state.material_ids(key_id)
+        ref = world.region(EU).state.material(key_id, material_id)
+        assert ref is not None
+        replicator = world.region(AP)._replicator
+        assert replicator is not None
+        await replicator._arrived(key_id, (ref,))
+        replicator._want(US, key_id)
+        assert world.region(AP).state.material_ids(key_id) == ()
+        assert world.region(AP).unfinished_count == 0
+
+    play(script, tmp_path)
