@@ -46,7 +46,7 @@ class SecretsStayInside:
         """Search links, files and trace."""
         assert simulation.trace.digest, "asking for the digest hands over the last lines"
         fleets = [region.fleet for region in simulation.regions.values()]
-        # Every HSM of a Region names the same ones; an ordered set, so that the part searched for is the same each time.
+        # Every HSM of a Region names the same ones. In order, so that the part searched for is the same each time.
         secrets = list(dict.fromkeys(bytes(secret) for fleet in fleets for secret in fleet.secrets_for_scan()))
         places = {"a link": bytes(self._on_links), "the trace": bytes(self._in_trace), **_files(simulation)}
         total = sum(map(len, places.values())) * _FORM_COUNT or 1
