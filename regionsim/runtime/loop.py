@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import weakref
 from collections.abc import Callable, Coroutine
+from importlib import import_module
 from typing import Any, TypeVar
 
 from regionsim.runtime.paced import PacedRun
@@ -47,7 +48,8 @@ def is_real_time() -> bool:
 
 def _fastest_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
     try:
-        import uvloop  # optional, and not to be loaded by virtual runs
+        uvloop = import_module("uvloop")  # optional, and not to be loaded by virtual runs
     except ImportError:
         return None
-    return uvloop.new_event_loop
+    new_loop: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return new_loop
