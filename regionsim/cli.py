@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import io
+import math
 import os
 import sys
 import traceback
@@ -15,7 +17,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.machinery import PathFinder
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
 from regionsim import __version__
 from regionsim.names.mistakes import ConfigError, RegionsimError, advice, nearest
@@ -42,22 +44,37 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Do what the arguments say; the exit status."""
     words = list(sys.argv[1:] if argv is None else argv)
     try:
-        status = _do(words)
-        sys.stdout.flush()
+        out, err = _open_streams()
+        with contextlib.redirect_stderr(err), contextlib.redirect_stdout(out):
+            return _guarded(words)
+    except ConfigError as mistake:
+        print(mistake, file=sys.stderr or sys.stdout)  # neither: nobody is there to be told
+        return WRONG_INPUT
+
+
+def _open_streams() -> tuple[_Out, _Err]:
+    """Standard output and error. Errors: ConfigError when one was closed before we began."""
+    for name, stream in (("stdout", sys.stdout), ("stderr", sys.stderr)):
+        if stream is None:
+            raise ConfigError(f"{name} is closed; to be rid of what goes there, send it to {os.devnull}")
+    return _Out(sys.stdout), _Err(sys.stderr)
+
+
+def _guarded(words: list[str]) -> int:
+    try:
+        try:
+            return _do(words)
+        finally:
+            sys.stdout.flush()
     except RegionsimError as error:
         _tell_mistake(error)
         return WRONG_INPUT
     except KeyboardInterrupt:
         _tell("interrupted", "31")
         return INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read our output has gone; the interpreter must not complain about that when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return DID_NOT_HOLD
     except Exception as bug:  # noqa: BLE001 - one of the product's two edges: a person gets words, not a traceback
         _tell_bug(bug, words)
         return DID_NOT_HOLD
-    return status
 
 
 def _do(words: list[str]) -> int:
@@ -90,7 +107,7 @@ def _command(word: str) -> Command:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from regionsim.scenario.library import find_scenario
+    from regionsim.scenario.library import find_scenario, is_installed
     from regionsim.scenario.load import load_scenario
     from regionsim.scenario.report import first_lines, last_lines, write_json, write_transcript
     from regionsim.scenario.results import Verdict
@@ -98,15 +115,20 @@ def _run(arguments: argparse.Namespace) -> int:
 
     if arguments.rewrite and arguments.seed is not None:
         raise ConfigError("--rewrite writes the transcript of the file's own seed; leave --seed out")
-    data = sys.stderr if arguments.json == "-" else sys.stdout  # JSON on stdout stands there alone
+    if arguments.json == "-" and arguments.trace == "-":
+        raise ConfigError("--json - and --trace - cannot share stdout; give one of them a file")
+    data = sys.stderr if "-" in {arguments.json, arguments.trace} else sys.stdout  # they stand on stdout alone
     options = RunOptions(
         seed=arguments.seed,
         connection=arguments.connection,
         rate=arguments.rate,
-        trace=None if arguments.trace is None else Path(arguments.trace),
+        trace=_trace_of(arguments.trace),
         on_line=None if _style.is_quiet or arguments.transcript else lambda line: _tell(str(line)),
     )
-    scenario = load_scenario(find_scenario(arguments.scenario))
+    path = find_scenario(arguments.scenario)
+    if arguments.rewrite and is_installed(path):
+        raise ConfigError(f"--rewrite would write into the installed regionsim, beside '{path}'; copy the file first")
+    scenario = load_scenario(path)
     for line in first_lines(scenario, scenario.seed if options.seed is None else options.seed):
         print(line, file=data, flush=True)
     result = run_scenario(scenario, options)
@@ -125,8 +147,14 @@ def _run(arguments: argparse.Namespace) -> int:
     return OK
 
 
+def _trace_of(word: str | None) -> Path | TextIO | None:
+    if word is None:
+        return None
+    return sys.stdout if word == "-" else Path(word)
+
+
 def _check(arguments: argparse.Namespace) -> int:
-    from regionsim.scenario.errors import ScenarioError
+    from regionsim.scenario.errors import ScenarioError, escaped
     from regionsim.scenario.library import find_scenario
     from regionsim.scenario.load import load_scenario
 
@@ -139,7 +167,9 @@ def _check(arguments: argparse.Namespace) -> int:
             _tell_mistake(error)
             status = WRONG_INPUT
         else:
-            print(f"{path}: well-formed, {len(scenario.steps)} steps")
+            for warning in scenario.warnings[:_SHOWN_MISTAKES]:
+                _tell(str(warning), "33")
+            print(f"{escaped(str(path))}: well-formed, {len(scenario.steps)} steps")
     return status
 
 
@@ -165,13 +195,45 @@ def _schema(arguments: argparse.Namespace) -> int:
 def _add_run(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("scenario", metavar="SCENARIO", help="a file, or the name of a shipped scenario")
-    add("--seed", type=int, metavar="N", help="the seed of every random draw; wins over the file's")
-    add("--rate", type=float, metavar="R", help="virtual seconds per second; without it, as fast as it goes")
-    add("--trace", metavar="FILE", help="write every event to FILE, as JSON lines")
-    add("--json", metavar="FILE", help="write the result to FILE as JSON; - is stdout")
+    add("--seed", type=_seed, metavar="N", help="the seed of every random draw; wins over the file's")
+    add("--rate", type=_rate, metavar="R", help="virtual seconds per second; without it, as fast as it goes")
+    add("--trace", type=_file, metavar="FILE", help="write every event to FILE, as JSON lines; - is stdout")
+    add("--json", type=_file, metavar="FILE", help="write the result to FILE as JSON; - is stdout")
     add("--transcript", action="store_true", help="print the transcript, in its fixed order")
     add("--rewrite", action="store_true", help="when all held, write the transcript beside the scenario")
     add("--connection", choices=("inline", "threaded"), default="inline", help="how Regions reach their files")
+
+
+def _seed(word: str) -> int:
+    from regionsim.scenario.load import LARGEST_SEED
+
+    is_number = word.isascii() and word.isdecimal() and len(word) <= len(str(LARGEST_SEED))
+    if not is_number or int(word) > LARGEST_SEED:
+        raise argparse.ArgumentTypeError(f"a seed is a whole number from 0 to {LARGEST_SEED}, not {_cut(word)}")
+    return int(word)
+
+
+def _rate(word: str) -> float:
+    try:
+        rate = float(word)
+    except ValueError:
+        rate = math.nan
+    if not 0 < rate < math.inf:
+        what = f"a rate is more than 0 virtual seconds per second, not {_cut(word)}"
+        raise argparse.ArgumentTypeError(what + ("; leave it out to play flat out" if rate == math.inf else ""))
+    return rate
+
+
+def _file(word: str) -> str:
+    if not word:
+        raise argparse.ArgumentTypeError("the name of a file is wanted, this is empty")
+    return word
+
+
+def _cut(word: str) -> str:
+    from regionsim.scenario.errors import quoted
+
+    return quoted(word)
 
 
 def _add_files(parser: argparse.ArgumentParser) -> None:
@@ -268,6 +330,61 @@ def parser_of(command: Command) -> argparse.ArgumentParser:
     return parser
 
 
+class _Stream(io.TextIOBase):
+    """One of our two outputs. What its encoding lacks is written as an escape; what cannot be written ends up nowhere.
+
+    A failed file object keeps what it could not write and fails again at exit: it gets another file to write it to.
+    """
+
+    def __init__(self, under: TextIO) -> None:
+        self._under = under
+
+    def write(self, text: str) -> int:
+        """Write `text`."""
+        try:
+            self._under.write(text)
+        except UnicodeEncodeError:
+            encoding = self._under.encoding
+            self.write(text.encode(encoding, "backslashreplace").decode(encoding))
+        except OSError as error:
+            self._give_up(error)
+        return len(text)
+
+    def flush(self) -> None:
+        """Write what waits."""
+        try:
+            self._under.flush()
+        except OSError as error:
+            self._give_up(error)
+
+    def isatty(self) -> bool:
+        """True for a terminal."""
+        return self._under.isatty()
+
+    def fileno(self) -> int:
+        """The file's number."""
+        return self._under.fileno()
+
+    def _give_up(self, error: OSError) -> None:
+        with contextlib.suppress(OSError):  # a stream of a test has no file below it
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self._under.fileno())
+            os.close(nowhere)
+
+
+class _Out(_Stream):
+    """Standard output: a reader that has gone does not change what a command comes to, a full disk does."""
+
+    def _give_up(self, error: OSError) -> None:
+        super()._give_up(error)
+        if not isinstance(error, BrokenPipeError):
+            raise ConfigError(f"stdout cannot be written: {error.strerror}") from None
+
+
+class _Err(_Stream):
+    """Standard error: messages that nobody can read are not worth a second mistake."""
+
+
 class _Style:
     """How messages look; set once, from the arguments."""
 
@@ -279,9 +396,8 @@ _style = _Style()
 
 
 def _tell(text: str, color: str = "") -> None:
-    """Print a message; a closed stderr is not worth a second mistake."""
-    with contextlib.suppress(OSError):
-        print(f"\x1b[{color}m{text}\x1b[0m" if color and _style.uses_color else text, file=sys.stderr, flush=True)
+    """Print a message."""
+    print(f"\x1b[{color}m{text}\x1b[0m" if color and _style.uses_color else text, file=sys.stderr, flush=True)
 
 
 def _tell_mistake(error: RegionsimError) -> None:
@@ -289,7 +405,10 @@ def _tell_mistake(error: RegionsimError) -> None:
     for mistake in mistakes[:_SHOWN_MISTAKES]:
         _tell(str(mistake), "31")
     if len(mistakes) > _SHOWN_MISTAKES:
-        _tell(f"and {len(mistakes) - _SHOWN_MISTAKES} more", "31")
+        from regionsim.scenario.read import MOST_MISTAKES
+
+        behind = " at least: the rest was not read" if len(mistakes) >= MOST_MISTAKES else ""
+        _tell(f"... and {len(mistakes) - _SHOWN_MISTAKES} more{behind}", "31")
 
 
 def _tell_bug(bug: Exception, words: Sequence[str]) -> None:

@@ -21,6 +21,7 @@ from enum import StrEnum
 from regionsim.authorization.condition_values import Hit, compile_values
 from regionsim.authorization.operators import OPERATORS, Family, Operator
 from regionsim.authorization.request import ConditionValues, ContextValue
+from regionsim.names.mistakes import nearest
 
 Test = Callable[[ConditionValues], bool]
 """Does a statement's condition hold for a request?"""
@@ -60,7 +61,8 @@ def read_operator(text: str) -> tuple[SetOperator | None, Operator, bool]:
     if_exists = base.endswith(_IF_EXISTS)
     operator = OPERATORS.get(base.removesuffix(_IF_EXISTS))
     if operator is None:
-        raise ValueError(f"no such condition operator: '{text}'")
+        meant = nearest(base, [known.name for known in OPERATORS.values()])
+        raise ValueError(f"no such condition operator: '{text}'" + (f", did you mean '{meant}'?" if meant else ""))
     if operator.family is Family.NULL and (if_exists or set_operator is not None):
         raise ValueError("Null takes neither IfExists nor a set operator")
     return set_operator, operator, if_exists

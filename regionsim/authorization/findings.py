@@ -100,6 +100,17 @@ def check_key_policy(
     return tuple(sorted(found, key=lambda finding: not finding.is_error))
 
 
+def check_identity_policy(policy: Policy) -> tuple[PolicyFinding, ...]:
+    """Warnings about an identity policy: actions written as KMS's that KMS does not have."""
+    return tuple(
+        _warning(FindingCode.UNKNOWN_ACTION, f"{statement.path}.Action", f"'{text}' names no action of KMS")
+        for statement in policy.statements
+        if statement.actions is not None and not statement.actions.inverted
+        for text in statement.actions.values
+        if text.lower().startswith("kms:") and not _actions_named(text)
+    )
+
+
 def _check_text(text: str) -> Iterator[PolicyFinding]:
     size = len(text.encode("utf-8", "surrogatepass"))
     if size > MAX_KEY_POLICY_BYTES:

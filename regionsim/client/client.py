@@ -25,7 +25,10 @@ from regionsim.runtime.tasks import call_later_ns, future, now_ns, sleep
 from regionsim.simulation.simulation import Simulation
 
 CONNECT_TIMEOUT = "ConnectTimeout"
+READ_TIMEOUT = "ReadTimeout"
 CONNECTION_REFUSED = "ConnectionRefused"
+CONNECTION_ERRORS = (CONNECT_TIMEOUT, READ_TIMEOUT, CONNECTION_REFUSED)
+"""What a caller sees instead of an answer. After a ReadTimeout the call may have happened."""
 
 _STANDARD_TRIES = 3
 _BACKOFF_AT_MOST_NS = 20_000_000_000
@@ -50,7 +53,8 @@ class Try:
 class Reply:
     """What the application gets: a response, or the error of the last try.
 
-    `error` is AWS's code, `ConnectTimeout` or `ConnectionRefused`; None on success. Instants are the loop's.
+    `error` is AWS's code, `ConnectTimeout`, `ReadTimeout` or `ConnectionRefused`; None on success. Instants are the
+    loop's.
     """
 
     response: Mapping[str, Any] | None = field(default=None, repr=False)
@@ -90,6 +94,16 @@ class _Outcome:
         return self.is_failure or isinstance(self.reply, ThrottlingException)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wish:
+    """One call as the application wants it, and the stream that everything about it is drawn from."""
+
+    operation: str
+    parameters: Mapping[str, Any] = field(repr=False)
+    caller: Principal
+    stream: Stream
+
+
 class Client:
     """One client of an application; `label` names its stream of draws."""
 
@@ -97,60 +111,67 @@ class Client:
         self.settings = settings
         self.label = label
         self._simulation = simulation
-        self._stream: Stream = simulation.entropy.stream(f"client/{label}")
+        self._call_count = 0
         self._quota = _QUOTA
 
     async def call(self, operation: str, parameters: Mapping[str, Any], caller: Principal) -> Reply:
         """Call until a Region answers, a Region refuses, or all Regions were tried."""
+        self._call_count += 1
+        # Each call draws from a stream of its own: how often one is tried moves no draw of another.
+        stream = self._simulation.entropy.single_use(f"client/{self.label}/{self._call_count}")
+        wish = _Wish(operation=operation, parameters=parameters, caller=caller, stream=stream)
         sent_at_ns, tries = now_ns(), list[Try]()
         outcome, region = _Outcome(), self.settings.regions[0]
         for region in self.settings.regions:
-            outcome = await self._call_region(region, operation, parameters, caller, tries)
+            outcome = await self._call_region(region, wish, tries)
             if not outcome.is_failure:
                 break
         return self._reply(operation, caller, outcome, region, sent_at_ns, tuple(tries))
 
-    async def _call_region(
-        self, region: str, operation: str, parameters: Mapping[str, Any], caller: Principal, tries: list[Try]
-    ) -> _Outcome:
+    async def _call_region(self, region: str, wish: _Wish, tries: list[Try]) -> _Outcome:
         count = _STANDARD_TRIES if self.settings.retries is RetryMode.STANDARD else 1
         outcome, given_back = _Outcome(), _FIRST_SUCCESS_GIVES
         for number in range(count):
             began_ns = now_ns()
-            outcome = await self._try(region, operation, parameters, caller)
+            outcome = await self._try(region, wish)
             duration_ns = now_ns() - began_ns
             tries.append(Try(region=region, error=outcome.error, sent_at_ns=began_ns, duration_ns=duration_ns))
             if not outcome.error:
                 self._quota = min(_QUOTA, self._quota + given_back)
-            cost = _TIMEOUT_COST if outcome.connection_error == CONNECT_TIMEOUT else _RETRY_COST
+            cost = _TIMEOUT_COST if outcome.connection_error in (CONNECT_TIMEOUT, READ_TIMEOUT) else _RETRY_COST
             if not outcome.is_retryable or number + 1 == count or self._quota < cost:
                 break
             self._quota, given_back = self._quota - cost, cost
             limit_ns = min(_BACKOFF_UNIT_NS << number, _BACKOFF_AT_MOST_NS)
-            await sleep(int(self._stream.random() * limit_ns))
+            await sleep(int(wish.stream.random() * limit_ns))
         return outcome
 
-    async def _try(self, region: str, operation: str, parameters: Mapping[str, Any], caller: Principal) -> _Outcome:
-        ended = future()
+    async def _try(self, region: str, wish: _Wish) -> _Outcome:
+        ended, connections = future(), list[str]()
 
         def settle(outcome: _Outcome) -> None:
             if not ended.done():
                 ended.set_result(outcome)
 
+        def time_out() -> None:
+            # Whether the Region had taken the call up decides whether it may have happened.
+            settle(_Outcome(connection_error=READ_TIMEOUT if connections else CONNECT_TIMEOUT))
+
         call = Call(
-            operation=operation,
-            parameters=parameters,
-            caller=caller,
-            request_id=new_uuid(self._stream.bytes(16)),
+            operation=wish.operation,
+            parameters=wish.parameters,
+            caller=wish.caller,
+            request_id=new_uuid(wish.stream.bytes(16)),
         )
-        deadline = call_later_ns(self.settings.timeout_ns, settle, _Outcome(connection_error=CONNECT_TIMEOUT))
+        deadline = call_later_ns(self.settings.timeout_ns, time_out)
         self._simulation.knock(
             self.settings.near,
             region,
             call,
-            self._stream,
+            wish.stream,
             lambda reply: settle(_Outcome(reply=reply)),
             lambda: settle(_Outcome(connection_error=CONNECTION_REFUSED)),
+            lambda: connections.append(region),
         )
         try:
             outcome: _Outcome = await ended

@@ -81,6 +81,19 @@ class ActiveFaults:
             return ""
         return next(name_of(fault) for fault in self if _call_verdict(fault, region) is not CallVerdict.PASS)
 
+    def names_making_unreachable(self, region: str) -> tuple[str, ...]:
+        """The names of the faults that a caller's try at a Region, or an envelope that arrives there, meets."""
+        if region not in self._calls:
+            return ()
+        return tuple(
+            name for name, fault in self.by_name.items() if _call_verdict(fault, region) is not CallVerdict.PASS
+        )
+
+    def names_on_link(self, sender: str, receiver: str) -> tuple[str, ...]:
+        """The names of the faults that an envelope meets as it is put on that link, whatever its luck."""
+        on_link = (name for name, fault in self.by_name.items() if _link_rule(fault, sender, receiver) != _OPEN)
+        return (*self.names_making_unreachable(sender), *on_link)
+
     def link_rule(self, sender: str, receiver: str) -> LinkRule:
         """What all faults together do to envelopes as `sender` puts them on its link to `receiver`.
 

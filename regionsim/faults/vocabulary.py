@@ -44,6 +44,8 @@ __all__ = [
 Path = tuple[str | int, ...]
 
 _EXAMPLE = "write one word with its target, like {region_outage: us-east-1}"
+_THIS_VERSION = f"it has: {', '.join(ACTED_ON)}"
+_STEP_WORDS = frozenset({"heal", "for", "at", "name"})
 _PROBABILITY = re.compile(r"([0-9]{1,20}(?:\.[0-9]{0,400})?|\.[0-9]{1,400})(%?)")
 
 
@@ -63,12 +65,22 @@ def parse_fault(mapping: object, *, regions: Collection[str] = PARTITION_OF) -> 
 def _word(name: object) -> FaultWord:
     word = FAULT_WORDS.get(name) if isinstance(name, str) else None
     if word is None:
-        ours = OTHER_TOOLS_WORDS.get(str(name))
-        hint = f"here the word is '{ours}'" if ours else advice(str(name), FAULT_WORDS, shown=len(FAULT_WORDS))
-        raise FaultError((str(name),), f"no such fault: {_shown(name)}", hint)
+        raise FaultError((str(name),), f"no such fault: {_shown(name)}", _instead_of(str(name)))
     if not word.is_acted_on:
-        raise FaultError((word.name,), f"fault '{name}' is not in this version", f"it has: {', '.join(ACTED_ON)}")
+        raise FaultError((word.name,), f"fault '{name}' is not in this version", _THIS_VERSION)
     return word
+
+
+def _instead_of(name: str) -> str:
+    """Advice for a word that is none of ours; only what is acted on is offered."""
+    if name in _STEP_WORDS:
+        return f"'{name}' is a key of a step, it stands beside the fault, or alone: {{{name}: ...}}"
+    ours = OTHER_TOOLS_WORDS.get(name)
+    if ours is None:
+        return advice(name, ACTED_ON, shown=len(ACTED_ON))
+    if FAULT_WORDS[ours].is_acted_on:
+        return f"here the word is '{ours}'"
+    return f"here the word is '{ours}', which is not in this version; {_THIS_VERSION}"
 
 
 def _read_parameters(word: FaultWord, target: object, regions: Collection[str]) -> dict[str, Any]:

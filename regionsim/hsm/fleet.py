@@ -20,6 +20,9 @@ from regionsim.runtime.entropy import Entropy
 from regionsim.runtime.tasks import Scope
 from regionsim.runtime.trace import Trace
 
+SealDomain = Callable[[bytes], bytes]
+"""Makes the sealed domain token for a sealing key."""
+
 
 class Fleet:
     """The HSM fleet of `region`. `scope` is the fleet's own: it outlives the hosts, and ends with the Region's HSMs.
@@ -50,6 +53,7 @@ class Fleet:
         self._trace = trace
         self._scope = scope
         self._registry = registry
+        self._save_domain: Callable[[SealDomain], None] | None = None
         self._turn = 0
         self._joinings: dict[int, Awaitable[bool]] = {}
 
@@ -172,19 +176,33 @@ class Fleet:
         domain = self._newest_domain()
         return () if domain is None else domain.facts()
 
+    def save_domain_by(self, save: Callable[[SealDomain], None]) -> None:
+        """Let `save` keep every new state of the domain where it outlives the HSMs' memory.
+
+        It is called before any member can wrap under that state, and what it raises prevents that.
+        """
+        self._save_domain = save
+
     def rotate_domain_key(self) -> None:
-        """Give the domain a new active key; the old one opens tokens for 30 days. Errors: KMSInternalException."""
-        rotated = self._any_member().rotated_domain(self._clock.now_ns())
+        """Give the domain a new active key; the old one opens tokens for 30 days.
+
+        Errors: KMSInternalException when no HSM has the domain; what saving it raises. Then nothing has changed.
+        """
+        member = self._any_member()
+        rotated = member.rotated_domain(self._clock.now_ns())
+        if self._save_domain is not None:  # first: a token under a key that only memory holds dies with the process
+            self._save_domain(lambda sealing_key: _sealed(member, rotated, sealing_key))
         self._install(rotated)
         if self._trace is not None:
             self._trace.emit(self.region, "domain_key_rotated", epoch=rotated.epoch, domain_keys=len(rotated.keys))
 
     def seal_domain(self, sealing_key: bytes) -> bytes:
-        """The sealed domain token of this moment; make a new one after every rotation. Errors: KMSInternalException."""
+        """The sealed domain token of this moment; every rotation makes it one of the past. Errors:
+        KMSInternalException."""
         member = self._any_member()
         domain = member.domain
         assert domain is not None, "a member has the domain"
-        return domain_backup.seal(domain, sealing_key, nonce=member.draw(domain_backup.NONCE_BYTES))
+        return _sealed(member, domain, sealing_key)
 
     async def restore_domain(self, token: bytes, sealing_key: bytes) -> None:
         """Bring back every HSM that is EMPTY or ZEROISED: from a member if one is left, else from the token.
@@ -227,3 +245,7 @@ class Fleet:
         for hsm in self.hsms:
             if hsm.domain is not None and hsm.domain is not domain:
                 hsm.install(domain)
+
+
+def _sealed(member: Hsm, domain: DomainState, sealing_key: bytes) -> bytes:
+    return domain_backup.seal(domain, sealing_key, nonce=member.draw(domain_backup.NONCE_BYTES))

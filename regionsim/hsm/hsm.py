@@ -338,10 +338,10 @@ class Hsm(Confined):
             visit.deliver(KMSInternalException())
 
     def _lose_memory(self, state: HsmState) -> None:
+        if self._state is not state:
+            self._enter(state)  # while the keys are there: who watches for leaks asks for them at this instant
         self._memory = None
         self._incarnation += 1
-        if self._state is not state:
-            self._enter(state)
         self._fail_visits()
 
     def _enter(self, state: HsmState) -> None:

@@ -1,15 +1,17 @@
 """Secrets stay inside HSMs: no backing key and no domain key is found on a link, in a file or in the trace.
 
-The HSMs name their secrets to this check alone (`secrets_for_scan`). Every byte put on a link since the start is
-searched, and every file of every Region with its write-ahead log, for the secret as it is, in hexadecimal and in
-base64. The work is bounded: with very many keys an evenly spread part of the secrets is searched for, and the finding
-says so.
+The HSMs name their secrets to this check alone (`secrets_for_scan`): at the end, and whenever a fault begins, a Region
+crashes, a domain key is rotated or an HSM is about to change its state, for what it forgets then may have got out
+before. What was put on links since the start is searched, what was traced, and every file of every Region with its
+write-ahead log, for the secret as it is, in hexadecimal and in base64. The work is bounded: of very long runs the first
+32 MB of links and of the trace are searched, with very many keys an evenly spread part of the secrets is searched for,
+and the finding says so.
 """
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from regionsim.invariants.verdicts import Finding, Kind
 from regionsim.network.envelope import Envelope
@@ -19,46 +21,72 @@ from regionsim.simulation.simulation import Simulation
 _BYTES_SEARCHED_AT_MOST = 2_000_000_000
 _FORM_COUNT = 5
 _KEPT_AT_MOST = 32_000_000
+_SECRETS_MAY_GO = frozenset({"fault_begins", "region_crashed", "domain_key_rotated", "hsm_state"})
 
 
 class SecretsStayInside:
-    """Listens on every link; searches at the end."""
+    """Listens on every link and collects secrets; searches at the end."""
 
     def __init__(self, simulation: Simulation) -> None:
         self.finding = Finding(name="secrets_stay_inside_hsms", kind=Kind.SAFETY)
-        self._on_links = bytearray()
-        self._in_trace = bytearray()
+        self._simulation = simulation
+        self._secrets: dict[bytes, None] = {}
+        self._on_links = _Kept("links")
+        self._in_trace = _Kept("the trace")
         simulation.network.tap(self._overhear)
-        simulation.trace.add_line_sink(self._read)
+        simulation.trace.add_line_sink(self._in_trace.add)
 
     def watch(self, event: Event) -> None:
-        """Nothing: the trace is read as text."""
+        """Collect secrets while they are there; what the trace says is read as text."""
+        if event.kind in _SECRETS_MAY_GO:
+            self._collect([event.region] if event.region else self._simulation.regions)
 
-    def _read(self, lines: bytes) -> None:
-        if len(self._in_trace) < _KEPT_AT_MOST:
-            self._in_trace += lines
+    def _collect(self, regions: Iterable[str]) -> None:
+        # In order, so that the part searched for is the same each time. Every HSM of a Region names the same ones.
+        for region in regions:
+            fleet = self._simulation.regions[region].fleet
+            self._secrets.update((bytes(secret), None) for secret in fleet.secrets_for_scan())
 
     def _overhear(self, envelope: Envelope) -> None:
-        if len(self._on_links) < _KEPT_AT_MOST:
-            self._on_links += envelope.body
+        self._on_links.add(envelope.body)
 
     async def conclude(self, simulation: Simulation) -> None:
         """Search links, files and trace."""
         assert simulation.trace.digest, "asking for the digest hands over the last lines"
-        fleets = [region.fleet for region in simulation.regions.values()]
-        # Every HSM of a Region names the same ones. In order, so that the part searched for is the same each time.
-        secrets = list(dict.fromkeys(bytes(secret) for fleet in fleets for secret in fleet.secrets_for_scan()))
-        places = {"a link": bytes(self._on_links), "the trace": bytes(self._in_trace), **_files(simulation)}
+        self._collect(simulation.regions)
+        secrets = list(self._secrets)
+        places = {"a link": bytes(self._on_links.found), "the trace": bytes(self._in_trace.found), **_files(simulation)}
         total = sum(map(len, places.values())) * _FORM_COUNT or 1
         every = max(1, -(-len(secrets) * total // _BYTES_SEARCHED_AT_MOST))
+        left_out = [kept.words for kept in (self._on_links, self._in_trace) if kept.is_cut]
         if every > 1:
-            self.finding.detail = f"every {every}th of {len(secrets)} secrets was searched for"
+            left_out.append(f"one in {every} of {len(secrets)} secrets was searched for")
+        self.finding.detail = "; ".join(left_out)
         at_ns = simulation.clock.now_ns() - simulation.world.start_at_ns
         for secret in secrets[::every]:
             for place, content in places.items():
                 self.finding.checked += 1
                 if any(form in content for form in _forms(secret)):
                     self.finding.violate(at_ns, f"a secret of an HSM was found in {place}")
+
+
+class _Kept:
+    """The first bytes of something that may be endless."""
+
+    def __init__(self, name: str) -> None:
+        self.found = bytearray()
+        self.is_cut = False
+        self._name = name
+
+    @property
+    def words(self) -> str:
+        return f"only the first {len(self.found):,} bytes of {self._name} were searched"
+
+    def add(self, more: bytes) -> None:
+        if len(self.found) < _KEPT_AT_MOST:
+            self.found += more
+        else:
+            self.is_cut = True
 
 
 def _forms(secret: bytes) -> Iterator[bytes]:

@@ -21,7 +21,8 @@ class Kind(StrEnum):
 class Finding:
     """The tally of one invariant. `detail` tells the first violation, with its instant (ns of virtual time).
 
-    `passed` is None when there was never anything to check: then nothing is claimed.
+    `passed` is None when there was never anything to check: then nothing is claimed. Of one that passed, `detail` tells
+    what was left out.
     """
 
     name: str
@@ -31,8 +32,10 @@ class Finding:
     violated_at_ns: int | None = None
 
     @property
-    def passed(self) -> bool:
-        return self.violated_at_ns is None
+    def passed(self) -> bool | None:
+        if self.violated_at_ns is not None:
+            return False
+        return True if self.checked else None
 
     def violate(self, at_ns: int, detail: str) -> None:
         """Remember the first violation."""

@@ -25,7 +25,7 @@ class Watch:
             SharedPropertiesAgree(changes),
             RelatedKeysConverge(changes),
             MaterialAgrees(changes),
-            DeniedNeverReachesHsm(),
+            DeniedNeverReachesHsm(simulation.regions, simulation.world.hsm_per_region),
             AuditComplete(simulation),
             SecretsStayInside(simulation),
         )

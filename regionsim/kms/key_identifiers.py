@@ -37,7 +37,10 @@ def resolve(state: RegionState, caller: Principal, identifier: str, *, operation
 
 
 def locate(state: RegionState, account: str, identifier: str) -> str | None:
-    """The key id that `identifier` leads to, without an opinion on whether it may: None when it leads nowhere."""
+    """The key id that `identifier` leads to, without an opinion on whether it may: None when it leads nowhere.
+
+    A bare key id or alias name means the caller's own account; a key of another one is not found by it.
+    """
     arn = Arn.parse(identifier)
     if arn is not None and not _is_of_here(state, arn):
         return None
@@ -45,7 +48,8 @@ def locate(state: RegionState, account: str, identifier: str) -> str | None:
     if resource.startswith(ALIAS_PREFIX):
         alias = state.alias(owner, resource)
         return alias.target_key_id if alias else None
-    return resource if state.key(resource) else None
+    key = state.key(resource)
+    return resource if key is not None and key.account == owner else None
 
 
 def alias_in(identifier: str) -> str | None:

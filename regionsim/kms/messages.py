@@ -10,6 +10,8 @@ multi-Region keys" (the exchange of key material); the messages are ours.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import ClassVar
 
 from regionsim.kms.hsm_jobs import WrappedMaterial
 from regionsim.kms.key import SharedProperties
@@ -28,10 +30,18 @@ class ReplicaSeed:
     request_id: str = ""
 
 
+class AnnouncementKind(StrEnum):
+    """The kinds of announcements. Of each key an outbox keeps the newest of each kind."""
+
+    CREATE = "create"
+    SYNCHRONIZE = "synchronize"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreateReplica:
     """The primary asks for a replica. Harmless when it is there already."""
 
+    kind: ClassVar = AnnouncementKind.CREATE
     shared: SharedProperties
     seed: ReplicaSeed
 
@@ -41,6 +51,7 @@ class Synchronize:
     """The shared properties as of `shared.shared_version`. When they name the receiver as primary, they hand it the
     role."""
 
+    kind: ClassVar = AnnouncementKind.SYNCHRONIZE
     shared: SharedProperties
 
 
@@ -82,6 +93,11 @@ class MaterialBatch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NoMaterial:
+    """The answer to a `MaterialRequest` of which the sender can give nothing now: the receiver may ask for others."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
     """A question to the receiver, sent again under the same id until it is answered or its deadline is past."""
 
@@ -98,4 +114,4 @@ class Answered:
 Announced = CreateReplica | Synchronize
 """What waits in an outbox."""
 
-Message = CreateReplica | Synchronize | Synchronized | MaterialRequest | MaterialBatch | Asked | Answered
+Message = CreateReplica | Synchronize | Synchronized | MaterialRequest | MaterialBatch | NoMaterial | Asked | Answered

@@ -1,8 +1,8 @@
 """What one Region may ask another before it decides, and the answers.
 
 ReplicateKey must know whether the caller may create a key there and whether the Region is free; UpdatePrimaryRegion
-needs both policies and both keys' states. The asked Region answers from its committed state alone, so a question that
-arrives twice is answered twice, the same way or by newer state, and nothing happens.
+needs both policies and both keys' states. The asked Region decides once, from its committed state alone, and changes
+nothing; a question that arrives again while its asker may still wait gets the same answer again.
 
 Source: KMS API Reference, ReplicateKey and UpdatePrimaryRegion ("required permissions"); the messages are ours.
 """

@@ -236,7 +236,8 @@ def _replica_asked(situation: Situation, sender: str, message: CreateReplica) ->
 def _shared_announced(situation: Situation, sender: str, shared: SharedProperties) -> Step:
     key = situation.key
     if key is None:
-        # A Synchronize that overtook its CreateReplica; saying "I have none" makes the sender repeat both.
+        # A Synchronize that overtook its CreateReplica. "I have none" acknowledges neither: both stay in the outbox of
+        # the sender, whose timer repeats them.
         reply = Synchronized(key_id=situation.key_id, shared_version=0, material_ids=())
         return Step(key=None, reply_to=sender, reply=reply, peers=situation.peers)
     if shared.shared_version > key.shared.shared_version:

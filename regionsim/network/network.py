@@ -33,7 +33,8 @@ class Network:
     """Links in both directions between all `regions`; envelopes go only between Regions that are attached.
 
     Faults act at two instants: an envelope from an unreachable Region, or onto a cut link, is dropped as it is sent;
-    one to an unreachable Region travels, and is lost if the Region is still unreachable when it arrives.
+    one to an unreachable Region travels, and is lost if the Region is still unreachable when it arrives. `on_fault_met`
+    hears the names of the faults that an envelope met at one of them.
     """
 
     def __init__(
@@ -46,15 +47,17 @@ class Network:
         entropy: Entropy,
         trace: Trace,
         faults: Callable[[], ActiveFaults],
+        on_fault_met: Callable[[tuple[str, ...]], None] = lambda names: None,
     ) -> None:
         self.regions = tuple(regions)
         self._latencies = latencies
         self._jitter_ns = jitter_ns
         self._trace = trace
         self._faults = faults
+        self._on_fault_met = on_fault_met
         self._receivers: dict[str, Callable[[Envelope], None]] = {}
         self._taps: list[Callable[[Envelope], None]] = []
-        self._rules: dict[Pair, LinkRule] = {}
+        self._rules: dict[Pair, tuple[LinkRule, tuple[str, ...]]] = {}
         self._rules_are_of: ActiveFaults | None = None
         own = LinkRule(loss=loss)
         self._links = {
@@ -86,9 +89,12 @@ class Network:
         faults = self._faults()
         if faults is not self._rules_are_of:
             self._rules, self._rules_are_of = {}, faults
-        rule = self._rules.get(pair)
-        if rule is None:
-            rule = self._rules[pair] = link.settings.rule + faults.link_rule(*pair)
+        known = self._rules.get(pair)
+        if known is None:
+            known = self._rules[pair] = link.settings.rule + faults.link_rule(*pair), faults.names_on_link(*pair)
+        rule, met = known
+        if met:
+            self._on_fault_met(met)
         link.send(envelope, rule)
 
     def tap(self, listener: Callable[[Envelope], None]) -> None:
@@ -134,8 +140,10 @@ class Network:
 
     def _receive(self, envelope: Envelope) -> str:
         """Hand an arrived envelope over; "" or why it is lost."""
-        unreachable_by = self._faults().unreachable_by(envelope.receiver)
+        faults = self._faults()
+        unreachable_by = faults.unreachable_by(envelope.receiver)
         if unreachable_by:
+            self._on_fault_met(faults.names_making_unreachable(envelope.receiver))
             return unreachable_by
         deliver = self._receivers.get(envelope.receiver)
         if deliver is None:

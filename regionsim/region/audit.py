@@ -2,22 +2,33 @@
 
 Cryptographic calls, reads and refusals are answered first; their entries are committed within 100 ms. A crash may lose
 at most that window. Source: ours; CloudTrail itself delivers within minutes.
+
+No entry is ever dropped to make room. While the disk takes none they wait in memory, and once `MAX_WAITING` do, the
+trail `is_full`: the Region then turns calls away at the door, where they leave nothing to record, until a flush has
+made room. What waits is therefore bounded by that number and the calls that were already being served.
 """
 
 from __future__ import annotations
 
+from asyncio import Future
 from collections.abc import Callable, Sequence
+from functools import partial
 
+from regionsim.kms.hsm_jobs import MaterialRef
 from regionsim.kms.writes import PutToken
 from regionsim.region.audit_entry import AuditEntry
 from regionsim.region.wire import pack_audit
-from regionsim.runtime.tasks import Scope
+from regionsim.runtime.tasks import Scope, future
 from regionsim.store.errors import StoreError
 from regionsim.store.store import Store
 from regionsim.store.values import AuditSegment, Commit
 
 FLUSH_AFTER_NS = 50_000_000
 """Half of what is promised: the commit itself takes time, too."""
+
+MAX_WAITING = 16_384
+"""Entries that wait at most before calls are turned away: more than a second of the busiest Region that we simulate,
+and some 30 MB. Source: ours."""
 
 _ENTRIES_PER_SEGMENT = 1024
 
@@ -39,18 +50,33 @@ def segments(entries: Sequence[AuditEntry]) -> tuple[AuditSegment, ...]:
 class AuditTrail:
     """Collects what may be committed a little later: audit entries, and tokens that were wrapped anew in use."""
 
-    def __init__(self, scope: Scope, store: Store, on_failure: Callable[[StoreError], None]) -> None:
+    def __init__(
+        self,
+        scope: Scope,
+        store: Store,
+        on_failure: Callable[[StoreError], None],
+        on_tokens: Callable[[tuple[PutToken, ...]], None],
+    ) -> None:
         self._scope = scope
         self._store = store
         self._on_failure = on_failure
+        self._on_tokens = on_tokens
         self._entries: list[AuditEntry] = []
+        self._in_flight_count = 0
+        self._all_landed: Future[None] | None = None
         self._tokens: dict[str, PutToken] = {}
+        self._tokens_in_flight: dict[str, PutToken] = {}
         self._is_scheduled = False
 
     @property
     def waiting_count(self) -> int:
-        """Entries that a crash at this instant would lose."""
-        return len(self._entries)
+        """Entries that a crash at this instant may lose: those that wait, and those on their way to the disk."""
+        return len(self._entries) + self._in_flight_count
+
+    @property
+    def is_full(self) -> bool:
+        """True while the Region must take no call."""
+        return self.waiting_count >= MAX_WAITING
 
     def add(self, entry: AuditEntry) -> None:
         """Commit this entry within 100 ms."""
@@ -58,22 +84,60 @@ class AuditTrail:
         self._schedule()
 
     def add_token(self, write: PutToken) -> None:
-        """Commit a token that was wrapped anew; of one material the newest counts."""
+        """Commit a token that was wrapped anew, in place of one of its material that waits; it is in use only then."""
         self._tokens[write.material.material_id] = write
         self._schedule()
 
+    def waiting_token(self, material_id: str) -> MaterialRef | None:
+        """The material's token that waits or is on its way to the disk, the newer of the two."""
+        write = self._tokens.get(material_id) or self._tokens_in_flight.get(material_id)
+        return None if write is None else write.material
+
     async def flush(self) -> None:
-        """Commit what waits. Errors: StoreError; then it waits on, and is tried again."""
+        """Commit what waits, and see what is on its way arrive.
+
+        Errors: StoreError; then it waits on, and is tried again.
+        """
+        await self._flush_waiting()
+        while self._in_flight_count:
+            self._all_landed = self._all_landed or future()
+            await self._all_landed
+            await self._flush_waiting()  # what the disk did not take waits again
+
+    async def _flush_waiting(self) -> None:
         while self._entries or self._tokens:
             entries, tokens = self._entries[:_ENTRIES_PER_SEGMENT], tuple(self._tokens.values())
             self._entries, self._tokens = self._entries[_ENTRIES_PER_SEGMENT:], {}
+            self._tokens_in_flight |= _by_material(tokens)
+            self._in_flight_count += len(entries)
+            keep = partial(self._tokens_kept, tokens)
             try:
-                await self._store.commit(Commit(writes=tokens, audit=segments(entries)))
+                await self._store.commit(Commit(writes=tokens, audit=segments(entries)), then=keep)
             except StoreError:
                 self._entries = entries + self._entries
-                self._tokens = {write.material.material_id: write for write in tokens} | self._tokens
+                self._landed(tokens)
+                self._tokens = _by_material(tokens) | self._tokens
                 self._schedule()
                 raise
+            finally:
+                self._in_flight_count -= len(entries)
+                if not self._in_flight_count:
+                    self._tell_all_landed()
+
+    def _tell_all_landed(self) -> None:
+        if self._all_landed is not None and not self._all_landed.done():
+            self._all_landed.set_result(None)
+        self._all_landed = None
+
+    def _tokens_kept(self, tokens: tuple[PutToken, ...], _: tuple[int, ...]) -> None:
+        self._landed(tokens)
+        if tokens:
+            self._on_tokens(tokens)
+
+    def _landed(self, tokens: tuple[PutToken, ...]) -> None:
+        for write in tokens:
+            if self._tokens_in_flight.get(write.material.material_id) is write:
+                del self._tokens_in_flight[write.material.material_id]
 
     def _schedule(self) -> None:
         if not self._is_scheduled:
@@ -86,6 +150,10 @@ class AuditTrail:
     async def _flush_now(self) -> None:
         self._is_scheduled = False
         try:
-            await self.flush()
+            await self._flush_waiting()
         except StoreError as error:
             self._on_failure(error)
+
+
+def _by_material(tokens: tuple[PutToken, ...]) -> dict[str, PutToken]:
+    return {write.material.material_id: write for write in tokens}

@@ -3,8 +3,9 @@
 The Region that lacks material opens an agreement (its HSM makes a key pair and signs the public half) and asks; the
 other Region's HSM accepts it, both derive the same replication wrapping key, and any number of backing keys travel
 under it. An agreement lives for a day or until one side's hosts crash: a request always carries its offer, a batch
-always its acceptance, so either side can begin anew at any message. What the hosts remember of an agreement is wrapped
-by their HSMs.
+always its acceptance, so either side can begin anew at any message. A request of which nothing can be given
+is answered, too, and what cannot be given holds up nothing else. What the hosts remember of an agreement is
+wrapped by their HSMs.
 
 Source: AWS KMS Cryptographic Details, "Replication process for multi-Region keys".
 """
@@ -14,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from regionsim.kms.errors import KeyUnavailableException
 from regionsim.kms.hsm_jobs import (
     AcceptAgreement,
     AgreementAccepted,
@@ -26,6 +28,7 @@ from regionsim.kms.hsm_jobs import (
     MaterialsWrapped,
     OfferAgreement,
     WrapMaterials,
+    WrappedMaterial,
 )
 from regionsim.kms.messages import AgreementHalf, MaterialBatch, MaterialRequest
 from regionsim.region.incarnation import Incarnation
@@ -76,9 +79,10 @@ class Exchange:
         if not materials:
             return None
         acceptance = await self._accept(peer, request.offer)
-        wrapped = await self._host.perform(WrapMaterials(agreement_token=acceptance.token, materials=materials))
-        assert isinstance(wrapped, MaterialsWrapped)
-        return MaterialBatch(offer=request.offer, acceptance=acceptance.half, materials=wrapped.materials)
+        wrapped = await self._wrapped(peer, acceptance.token, materials)
+        if not wrapped:
+            return None
+        return MaterialBatch(offer=request.offer, acceptance=acceptance.half, materials=wrapped)
 
     async def install(self, peer: str, batch: MaterialBatch) -> tuple[MaterialRef, ...]:
         """The batch's materials under our own domain key; none when it answers an offer that we no longer have.
@@ -106,6 +110,26 @@ class Exchange:
             if key is not None and material is not None and peer in key.shared.regions:
                 found.append(material)
         return tuple(found)
+
+    async def _wrapped(
+        self, peer: str, token: bytes, materials: tuple[MaterialRef, ...]
+    ) -> tuple[WrappedMaterial, ...]:
+        """The materials that our HSMs can still unwrap, wrapped for `peer`; one that is lost holds up no other.
+
+        Errors: ServerFault when no HSM serves.
+        """
+        try:
+            wrapped = await self._host.perform(WrapMaterials(agreement_token=token, materials=materials))
+        except KeyUnavailableException as refusal:
+            if len(materials) == 1:
+                fields = {"peer": peer, "error": refusal.code, "key": materials[0].key_id}
+                self._host.trace.emit(self._host.region, "exchange_failed", **fields)
+                return ()
+            middle = len(materials) // 2
+            first = await self._wrapped(peer, token, materials[:middle])
+            return (*first, *await self._wrapped(peer, token, materials[middle:]))
+        assert isinstance(wrapped, MaterialsWrapped)
+        return wrapped.materials
 
     async def _offer(self, peer: str) -> _Offer:
         async with self._host.locks.hold([f"offer/{peer}"]):

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from regionsim.hsm.fleet import Fleet
+from regionsim.hsm.tokens import domain_key_id_of
 from regionsim.kms.errors import KMSInternalException
-from regionsim.kms.hsm_jobs import HsmAnswer, HsmJob
+from regionsim.kms.hsm_jobs import HsmAnswer, HsmJob, MaterialRef
 from regionsim.kms.key import KmsKey
-from regionsim.kms.messages import CreateReplica
 from regionsim.kms.state import RegionState
 from regionsim.kms.writes import Announcement, PutKey, PutToken, ServiceEvent, Write
 from regionsim.region.audit import AuditTrail, segments
@@ -39,8 +39,9 @@ class Incarnation:
         self.trace = trace
         self.state = RegionState(region)
         self.locks = Locks()
-        self.trail = AuditTrail(scope, store, self._store_failed)
-        self.on_outbox: Callable[[Sequence[Announcement]], None] = _nobody
+        self.trail = AuditTrail(scope, store, self._store_failed, self._tokens_committed)
+        self.on_outbox: Callable[[Sequence[Announcement], int], None] = _nobody
+        """Hears the announcements of each commit, and the instant (epoch ns) that their outbox rows bear."""
         self._keys_being_made: Counter[str] = Counter()
 
     def end(self) -> None:
@@ -64,14 +65,40 @@ class Incarnation:
         finally:
             self._keys_being_made[account] -= 1
 
-    async def perform(self, job: HsmJob) -> HsmAnswer:
-        """One visit to an HSM; tokens that it wrapped anew are kept. Errors: what the fleet or the job refuses."""
-        answer = await self.fleet.perform(job)
+    async def perform(self, job: HsmJob, *, request: str | None = None) -> HsmAnswer:
+        """One visit to an HSM, for the call of that request id (None: for replication's own work); tokens that it
+        wrapped anew are kept. Errors: what the fleet or the job refuses.
+        """
+        # Traced here, where every job passes: what asks the fleet behind this line's back has a job too many.
+        self.trace.emit(self.region, "hsm_request", job=type(job).__name__, request=request)
+        try:
+            answer = await self.fleet.perform(job)
+        except KMSInternalException:
+            self.trace.emit(self.region, "hsm_failed", job=type(job).__name__, request=request)
+            raise
         for material in answer.rewrapped:
-            write = PutToken(material=material)
-            self.state.apply(write)
-            self.trail.add_token(write)
+            if self._is_token_newer(material):
+                self.trail.add_token(PutToken(material=material))
         return answer
+
+    def _is_token_newer(self, material: MaterialRef) -> bool:
+        """True when the token is under a later domain key than the one that is kept, or waits to be kept.
+
+        Jobs end in another order than they began, and a domain key may be rotated between them.
+        """
+        known = self.trail.waiting_token(material.material_id)
+        known = known or self.state.material(material.key_id, material.material_id)
+        if known is None:
+            return False  # its key is gone
+        oldest_first = [key.id for key in self.fleet.domain_keys]
+        ours, theirs = domain_key_id_of(material.token), domain_key_id_of(known.token)
+        if ours not in oldest_first:
+            return False  # no HSM in reach opens it; the next use wraps it anew
+        return theirs not in oldest_first or oldest_first.index(ours) > oldest_first.index(theirs)
+
+    def _tokens_committed(self, tokens: tuple[PutToken, ...]) -> None:
+        for write in tokens:
+            self.state.apply(write)
 
     async def commit(
         self,
@@ -87,7 +114,8 @@ class Incarnation:
         Errors: StoreError, and then nothing of it is visible.
         """
         told = (*entries, *(self.service_entry(event) for event in events))
-        outbox = tuple(_outbox_entry(announcement) for announcement in announcements)
+        since_ns = self.clock.now_ns()
+        outbox = tuple(_outbox_entry(announcement, since_ns) for announcement in announcements)
 
         def make_visible(_: tuple[int, ...]) -> None:
             for write in writes:
@@ -95,7 +123,7 @@ class Incarnation:
                 if isinstance(write, PutKey):
                     self._trace_key(write.key)
             if announcements:
-                self.on_outbox(announcements)
+                self.on_outbox(announcements, since_ns)
 
         commit = Commit(writes=writes, outbox=outbox, acknowledged=acknowledged, audit=segments(told))
         # The store calls this in the order of the commits, so memory never shows what a reopened file would not.
@@ -153,20 +181,21 @@ def key_lock(key_id: str) -> str:
     return f"key/{key_id}"
 
 
-def _outbox_entry(announcement: Announcement) -> OutboxEntry:
+def _outbox_entry(announcement: Announcement, since_ns: int) -> OutboxEntry:
     message = announcement.message
     return OutboxEntry(
         destination=announcement.destination,
         key_id=message.shared.key_id,
-        kind="create" if isinstance(message, CreateReplica) else "synchronize",
+        kind=message.kind.value,
         shared_version=message.shared.shared_version,
+        since_ns=since_ns,
         body=pack_message(message),
     )
 
 
-def _left_for_the_next_boot(announcements: Sequence[Announcement]) -> None:
+def _left_for_the_next_boot(announcements: Sequence[Announcement], since_ns: int) -> None:
     """Nothing: the outbox has them."""
 
 
-def _nobody(announcements: Sequence[Announcement]) -> None:
+def _nobody(announcements: Sequence[Announcement], since_ns: int) -> None:
     raise AssertionError("an announcement before the replicator is there")

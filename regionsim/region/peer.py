@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 
-from regionsim.kms.messages import Announced, Asked, CreateReplica, Message
+from regionsim.kms.messages import Announced, AnnouncementKind, Asked, Message
 
 RESEND_AFTER_NS = 500_000_000
 """A little more than the longest round trip of the table (413 ms)."""
 
 RESEND_AT_MOST_NS = 5_000_000_000
+_KEYS_NAMED = 3
 
 
 @dataclass(slots=True, kw_only=True)
 class Outstanding:
-    """An announcement that the other Region has not acknowledged."""
+    """An announcement that the other Region has not acknowledged. `since_ns` (epoch) is when its commit began, or that
+    of the oldest one that it replaced unacknowledged."""
 
     message: Announced
     since_ns: int
@@ -27,30 +30,82 @@ class Peer:
     """The other end, as the replicator remembers it. All of it can be rebuilt from the store, except replies and
     questions.
 
-    `wanted` are materials (key id, material id) that this Region lacks and that the peer has told of. `backoff_ns`
-    grows while nothing is heard.
+    `wanted` are materials (key id, material id) that this Region lacks and that the peer has told of, as far as they
+    were not asked for in this round; `requested` were. `backoff_ns` grows while nothing is heard.
     """
 
     region: str
     outstanding: dict[tuple[str, str], Outstanding] = field(default_factory=dict)
     wanted: dict[tuple[str, str], None] = field(default_factory=dict)
+    requested: dict[tuple[str, str], None] = field(default_factory=dict)
     asked: dict[str, Asked] = field(default_factory=dict)
     replies: list[Message] = field(default_factory=list)
     backoff_ns: int = RESEND_AFTER_NS
     is_silent: bool = False
     is_requesting: bool = False
+    requested_at_ns: int = 0
     is_flush_due: bool = False
     has_timer: bool = False
 
     @property
     def has_business(self) -> bool:
         """True while something must be repeated until it is answered."""
-        return bool(self.outstanding or self.wanted or self.asked)
+        return bool(self.outstanding or self.lacking_count or self.asked)
+
+    @property
+    def lacking_count(self) -> int:
+        """Materials that have not come yet."""
+        return len(self.wanted) + len(self.requested)
+
+    @property
+    def is_behind(self) -> bool:
+        """True while an announcement or a material is not across."""
+        return bool(self.outstanding or self.lacking_count)
+
+    def outstanding_words(self) -> str:
+        """What is not across, for a person: how many announcements and materials, and of which keys."""
+        told = sorted({key_id for key_id, _ in self.outstanding})
+        lacking = sorted({key_id for key_id, _ in (*self.wanted, *self.requested)})
+        words = []
+        if told:
+            words.append(f"{len(self.outstanding)} not acknowledged ({_some(told)})")
+        if lacking:
+            words.append(f"{self.lacking_count} materials not received ({_some(lacking)})")
+        return ", ".join(words)
 
     def announce(self, message: Announced, since_ns: int) -> None:
-        """Remember an announcement; it replaces an older one of its key and kind."""
-        kind = "create" if isinstance(message, CreateReplica) else "synchronize"
-        self.outstanding[message.shared.key_id, kind] = Outstanding(message=message, since_ns=since_ns)
+        """Remember an announcement; it replaces an older one of its key and kind, and takes over how long that one has
+        been waiting."""
+        place = (message.shared.key_id, message.kind)
+        replaced = self.outstanding.get(place)
+        since_ns = since_ns if replaced is None else min(since_ns, replaced.since_ns)
+        self.outstanding[place] = Outstanding(message=message, since_ns=since_ns)
+
+    def acknowledged(self, key_id: str, kind: str, shared_version: int) -> Outstanding | None:
+        """The announcement that need not be repeated any more, if it was not replaced by a newer one."""
+        waiting = self.outstanding.get((key_id, kind))
+        if waiting is None or waiting.message.shared.shared_version > shared_version:
+            return None
+        return self.outstanding.pop((key_id, kind))
+
+    def want(self, key_id: str, material_id: str) -> None:
+        """Let a material be asked for, in this round if it was not yet."""
+        if (key_id, material_id) not in self.requested:
+            self.wanted[key_id, material_id] = None
+
+    def has_come(self, key_id: str, material_id: str) -> None:
+        """Let a material not be asked for any more."""
+        self.wanted.pop((key_id, material_id), None)
+        self.requested.pop((key_id, material_id), None)
+
+    def take_wanted(self, limit: int, now_ns: int) -> tuple[tuple[str, str], ...]:
+        """What shall be asked for now: of this round, what has waited longest. It goes behind all others."""
+        self.requested_at_ns = now_ns
+        taken = tuple(islice(self.wanted, limit))
+        for place in taken:
+            del self.wanted[place]
+            self.requested[place] = None
+        return taken
 
     def take_due(self, limit: int | None = None) -> list[Message]:
         """What shall be sent now, and is then not due any more until `make_due`."""
@@ -64,14 +119,18 @@ class Peer:
                 messages.append(waiting.message)
         return messages
 
-    def make_due(self) -> None:
-        """Let everything outstanding be sent again."""
+    def make_due(self, now_ns: int) -> None:
+        """Let everything outstanding be sent again, and a new round of requests begin unless one is going on."""
         for waiting in self.outstanding.values():
             waiting.is_due = True
+        if now_ns - self.requested_at_ns >= RESEND_AFTER_NS or not self.is_requesting:
+            self.is_requesting = False
+            self.wanted.update(self.requested)
+            self.requested.clear()
 
     def of_key(self, key_id: str) -> Iterator[tuple[tuple[str, str], Outstanding]]:
         """The outstanding announcements of one key."""
-        for kind in ("create", "synchronize"):
+        for kind in AnnouncementKind:
             waiting = self.outstanding.get((key_id, kind))
             if waiting is not None:
                 yield (key_id, kind), waiting
@@ -86,3 +145,8 @@ class Peer:
     def back_off(self) -> None:
         """Wait longer before the next try."""
         self.backoff_ns = min(self.backoff_ns * 2, RESEND_AT_MOST_NS)
+
+
+def _some(key_ids: list[str]) -> str:
+    shown = ", ".join(key_ids[:_KEYS_NAMED])
+    return shown if len(key_ids) <= _KEYS_NAMED else f"{shown} and {len(key_ids) - _KEYS_NAMED} more"

@@ -14,12 +14,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, assert_never
+from typing import Any, NoReturn, assert_never
 
 from regionsim.accounts.directory import Directory
 from regionsim.hsm.fleet import Fleet
 from regionsim.kms import shapes
-from regionsim.kms.errors import AccessDeniedException, KmsError, ThrottlingException
+from regionsim.kms.errors import AccessDeniedException, KmsError, KMSInternalException, ThrottlingException
 from regionsim.kms.hsm_jobs import HsmAnswer
 from regionsim.kms.operations.multi_region import answer_question, asked_region
 from regionsim.kms.operations.registry import operation_named
@@ -32,6 +32,7 @@ from regionsim.names.mistakes import ConfigError
 from regionsim.network.envelope import Envelope
 from regionsim.region.admission import Admission
 from regionsim.region.incarnation import Incarnation
+from regionsim.region.locks import Locks
 from regionsim.region.look_up import locked, subject
 from regionsim.region.replicator import ReplicationCounts, Replicator
 from regionsim.region.serving import Serving
@@ -39,10 +40,14 @@ from regionsim.runtime.clock import ReadableClock
 from regionsim.runtime.entropy import Entropy
 from regionsim.runtime.tasks import Scope
 from regionsim.runtime.trace import Trace
+from regionsim.store.errors import StoreError
 from regionsim.store.store import Store
 
 Reply = Mapping[str, Any] | None | KmsError
 """What a Region says to a call: a response (None for an empty body) or a refusal."""
+
+_LIFE = ("life",)
+"""What a boot, a crash and a good end hold, so that they come one after the other."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -97,6 +102,7 @@ class Region:
         self._replicator: Replicator | None = None
         self._admission = Admission()
         self._boots = 0
+        self._lives = Locks()
 
     def __repr__(self) -> str:
         return f"<Region {self.name} {'up' if self.is_up else 'down'}>"
@@ -123,33 +129,61 @@ class Region:
         """Announcements and materials that are not across yet; 0 while down."""
         return 0 if self._replicator is None else self._replicator.outstanding_count
 
+    def unfinished_words(self) -> dict[str, str]:
+        """Region -> what is not across to it or from it yet, in words; empty while down."""
+        return {} if self._replicator is None else self._replicator.outstanding_words()
+
     @property
     def unaudited_count(self) -> int:
         """Audit entries that wait for the next flush; 0 while down."""
         return 0 if self._incarnation is None else self._incarnation.trail.waiting_count
 
+    async def live(self, *, is_up: bool) -> None:
+        """Be up, or down: boot or crash unless it is so already. Wishes come true in the order in which they are said.
+
+        Errors: those of `boot`; then the Region is down.
+        """
+        async with self._lives.hold(_LIFE):
+            if is_up and not self.is_up:
+                await self._boot()
+            elif not is_up and self.is_up:
+                await self._crash()
+
     async def boot(self) -> None:
         """Start hosts: read the whole state from the store, take up what replication left unfinished.
 
-        Errors: ConfigError when the store has keys that are related to keys in Regions that this world lacks.
+        Errors: StoreUnavailable when the disk does not give it; ConfigError when the store has keys that are related to
+        keys in Regions that this world lacks. Then no file is left open.
         """
-        assert self._incarnation is None, f"{self.name} is up already"
+        async with self._lives.hold(_LIFE):
+            assert self._incarnation is None, f"{self.name} is up already"
+            await self._boot()
+
+    async def _boot(self) -> None:
         self._boots += 1
-        scope = Scope(f"{self.name}#{self._boots}")
         store = await self._open_store()
+        is_up = False
+        try:
+            await self._boot_from(store)
+            is_up = True
+        finally:
+            if not is_up:  # a failing disk, a cancelled boot: what was half up leaves nothing behind
+                store.crash()
+
+    async def _boot_from(self, store: Store) -> None:
+        scope = Scope(f"{self.name}#{self._boots}")
         host = Incarnation(self.name, scope, store, self.fleet, self.clock, self.trace)
         loaded = await store.load()
         for write in loaded.writes:
             host.state.apply(write)
         strangers = {region for key in host.state.all_keys() for region in key.shared.regions} - set(self.regions)
         if strangers:
-            await store.close()
             missing = ", ".join(sorted(strangers))
             raise ConfigError(f"{self.name} has multi-Region keys shared with {missing}; start those Regions, too")
         self._replicator = Replicator(
             host,
             peers=(region for region in self.regions if region != self.name),
-            send=self._send,
+            send=scope.guard(self._send),
             stream=self._messages,
             answer=self._answer_question,
             counts=self.counts.replication,
@@ -160,8 +194,12 @@ class Region:
         self._replicator.resume(loaded.outbox)
 
     async def crash(self) -> None:
-        """The hosts lose their memory, now. Nothing that was not committed is done, nothing not yet answered is
-        answered."""
+        """The hosts lose their memory, now, or as soon as they have booted. Nothing that was not committed is done,
+        nothing not yet answered is answered."""
+        async with self._lives.hold(_LIFE):
+            await self._crash()
+
+    async def _crash(self) -> None:
         host = self._host
         self._incarnation = self._replicator = None
         host.scope.fence()
@@ -173,14 +211,24 @@ class Region:
     async def shut_down(self) -> None:
         """End in good order: the audit batch is committed, the store is closed.
 
-        Who has no answer yet gets none; what is being committed is, and its messages wait for the next boot.
+        Who has no answer yet gets none; what is being committed is, and its messages wait for the next boot. A disk
+        that does not take the last audit batch is told of in the trace, with the number of entries that are lost.
         """
-        host = self._host
-        await host.trail.flush()
-        self._incarnation = self._replicator = None
-        host.end()
-        await host.scope.closed()
-        await host.store.close()
+        async with self._lives.hold(_LIFE):
+            host = self._host
+            try:
+                await self._flush_last(host)
+            finally:
+                self._incarnation = self._replicator = None
+                host.end()
+                await host.scope.closed()
+                await host.store.close()
+
+    async def _flush_last(self, host: Incarnation) -> None:
+        try:
+            await host.trail.flush()
+        except StoreError as error:
+            self.trace.emit(self.name, "audit_lost", entries=host.trail.waiting_count, error=type(error).__name__)
 
     async def flush_audit(self) -> None:
         """Commit the audit entries that wait. Errors: StoreError."""
@@ -195,7 +243,8 @@ class Region:
 
     def accept(self, call: Call, on_reply: Callable[[Reply], None]) -> None:
         """Take up a call; `on_reply` hears the reply, or nothing when the hosts crash before."""
-        self._host.scope.spawn(self._serve(call, on_reply), name=f"call/{call.operation}")
+        scope = self._host.scope
+        scope.spawn(self._serve(call, scope.guard(on_reply)), name=f"call/{call.operation}")
 
     def receive(self, envelope: Envelope) -> None:
         """Take an envelope from a link; lost while the Region is down."""
@@ -206,6 +255,8 @@ class Region:
         """The response to a call. Errors: KmsError, the refusal."""
         host = self._host
         self.counts.requests += 1
+        if host.trail.is_full:
+            self._turn_away(call)
         self.trace.emit(self.name, "call", op=call.operation, by=call.caller.arn, request=call.request_id)
         serving: Serving | None = None
         try:
@@ -222,6 +273,12 @@ class Region:
             on_reply(await self.call(call))
         except KmsError as refusal:
             on_reply(refusal)
+
+    def _turn_away(self, call: Call) -> NoReturn:
+        """Nothing is answered that cannot be recorded: this call goes no further than the door."""
+        self.counts.refused += 1
+        self.trace.emit(self.name, "turned_away", op=call.operation, request=call.request_id, why="audit trail full")
+        raise KMSInternalException
 
     def _refused(self, serving: Serving | None, call: Call, refusal: KmsError) -> None:
         """A refusal is counted, traced and recorded; its record goes to the audit batch."""
@@ -280,8 +337,7 @@ class Region:
         if plan.job is None:
             return None
         self.counts.hsm_requests += 1
-        self.trace.emit(self.name, "hsm_request", op=plan.call.operation, request=plan.call.request_id)
-        return await serving.host.perform(plan.job)
+        return await serving.host.perform(plan.job, request=plan.call.request_id)
 
     # What the steps need.
 

@@ -19,12 +19,14 @@ from typing import assert_never
 from regionsim.kms.errors import InvalidCiphertextException, KMSInternalException, ServerFault
 from regionsim.kms.hsm_jobs import MaterialRef
 from regionsim.kms.messages import (
+    AnnouncementKind,
     Answered,
     Asked,
     CreateReplica,
     MaterialBatch,
     MaterialRequest,
     Message,
+    NoMaterial,
     Synchronize,
     Synchronized,
 )
@@ -42,9 +44,10 @@ from regionsim.kms.replication import (
 )
 from regionsim.kms.writes import Announcement, PutToken, Write
 from regionsim.network.envelope import Envelope
-from regionsim.region.exchange import Exchange
+from regionsim.region.exchange import MATERIALS_PER_BATCH, Exchange
 from regionsim.region.incarnation import Incarnation, key_lock
 from regionsim.region.peer import Peer
+from regionsim.region.receipt import shared_in, why_impossible
 from regionsim.region.wire import MESSAGES_PER_FRAME, WireError, pack_frame, unpack_frame, unpack_message
 from regionsim.runtime.entropy import Stream
 from regionsim.runtime.histogram import Histogram
@@ -62,8 +65,10 @@ class ReplicationCounts:
 
     frames_sent: int = 0
     frames_dropped: int = 0
+    messages_dropped: int = 0
     lag: Histogram = field(default_factory=Histogram)
-    """From the commit of a change until the acknowledgement that another Region has applied it, ns."""
+    """From the commit of a change until the acknowledgement that another Region has applied it, ns; of changes that
+    went across together, the oldest's. By the Region's clock, which is all that outlives its hosts."""
 
 
 class Replicator:
@@ -94,41 +99,64 @@ class Replicator:
     @property
     def outstanding_count(self) -> int:
         """Announcements and materials that are not across yet."""
-        return sum(len(peer.outstanding) + len(peer.wanted) for peer in self._peers.values())
+        return sum(len(peer.outstanding) + peer.lacking_count for peer in self._peers.values())
+
+    def outstanding_words(self) -> dict[str, str]:
+        """Region -> what is not across to it or from it yet, in words; only the Regions that something is left of."""
+        return {region: peer.outstanding_words() for region, peer in self._peers.items() if peer.is_behind}
 
     def resume(self, rows: Sequence[OutboxRow]) -> None:
         """Take up what the outbox and the keys say is unfinished."""
         for row in rows:
             message = unpack_message(row.body)
             assert isinstance(message, CreateReplica | Synchronize), "an outbox keeps announcements"
-            self._peers[row.destination].announce(message, now_ns())
+            self._peers[row.destination].announce(message, row.since_ns)
             self._flush_soon(self._peers[row.destination])
         for key in list(self._host.state.all_keys()):
             if key.shared.is_multi_region:
                 self._host.scope.spawn(self._step(key.key_id, Resumed()), name=f"resume/{key.key_id}")
 
-    def enqueue(self, announcements: Sequence[Announcement]) -> None:
-        """Send what has just been committed to the outbox."""
+    def enqueue(self, announcements: Sequence[Announcement], since_ns: int) -> None:
+        """Send what has just been committed to the outbox, in rows that bear `since_ns`."""
         for announcement in announcements:
             peer = self._peers[announcement.destination]
-            peer.announce(announcement.message, now_ns())
+            peer.announce(announcement.message, since_ns)
             self._flush_soon(peer)
 
     def receive(self, envelope: Envelope) -> None:
-        """Take a frame from the link. One that cannot be read is counted and dropped."""
+        """Take a frame from the link. One that cannot be read is counted and dropped, and so is a message in it that
+        no Region of this world says."""
         try:
             messages = unpack_frame(envelope.body)
+            peer = self._sender(envelope)
         except WireError as error:
             self._counts.frames_dropped += 1
-            self._host.trace.emit(self._host.region, "frame_dropped", **{"from": envelope.sender, "reason": str(error)})
+            self._dropped("frame_dropped", envelope.sender, str(error))
             return
-        peer = self._peers[envelope.sender]
         if peer.heard() and peer.has_business:
-            peer.make_due()
-            peer.is_requesting = False
+            peer.make_due(now_ns())
             self._flush_soon(peer)
         for message in messages:
-            self._host.scope.spawn(self._handle(peer, message), name=f"message/{type(message).__name__}")
+            reason = self._why_impossible(peer, message)
+            if reason is None:
+                self._host.scope.spawn(self._handle(peer, message), name=f"message/{type(message).__name__}")
+            else:
+                self._counts.messages_dropped += 1
+                self._dropped("message_dropped", peer.region, reason, message=type(message).__name__)
+
+    def _sender(self, envelope: Envelope) -> Peer:
+        peer = self._peers.get(envelope.sender)
+        if peer is None:
+            raise WireError("from outside this world")
+        return peer
+
+    def _why_impossible(self, peer: Peer, message: Message) -> str | None:
+        shared = shared_in(message)
+        known = None if shared is None else self._host.state.key(shared.key_id)
+        return why_impossible(message, peer.region, (self._host.region, *self._peers), known)
+
+    def _dropped(self, kind: str, sender: str, reason: str, **fields: str) -> None:
+        self._host.trace.emit(self._host.region, kind, **{"from": sender, "reason": reason, **fields})
 
     async def ask(self, region: str, question: Question) -> Answer:
         """The other Region's word, asked for again until it comes.
@@ -189,17 +217,20 @@ class Replicator:
         if not peer.has_business:
             return
         was_silent = peer.is_silent
-        peer.make_due()
+        peer.make_due(now_ns())
         peer.replies.extend(peer.asked.values())
-        peer.is_requesting = False
         if was_silent:
             peer.back_off()
         # A Region that says nothing gets one frame as a probe; all the rest follows when it speaks.
         self._flush(peer, limit=MESSAGES_PER_FRAME if was_silent else None)
 
     async def _request_materials(self, peer: Peer) -> None:
+        wanted = peer.take_wanted(MATERIALS_PER_BATCH, now_ns())
+        if not wanted:
+            peer.is_requesting = False  # all of it came meanwhile
+            return
         try:
-            request = await self._exchange.request(peer.region, tuple(peer.wanted))
+            request = await self._exchange.request(peer.region, wanted)
         except ServerFault:
             return  # no HSM serves: the timer tries again
         self._reply(peer.region, request)
@@ -217,6 +248,8 @@ class Replicator:
                 await self._serve_materials(peer, message)
             case MaterialBatch():
                 await self._install_materials(peer, message)
+            case NoMaterial():
+                self._request_answered(peer)
             case Asked():
                 self._reply(peer.region, Answered(question_id=message.question_id, answer=self._answer_once(message)))
             case Answered():
@@ -240,8 +273,13 @@ class Replicator:
         except (InvalidCiphertextException, ServerFault) as refusal:
             self._host.trace.emit(self._host.region, "exchange_failed", peer=peer.region, error=refusal.code)
             return
-        if batch is not None:
-            self._reply(peer.region, batch)
+        # An answer in any case: the asker then goes on to what else it lacks.
+        self._reply(peer.region, NoMaterial() if batch is None else batch)
+
+    def _request_answered(self, peer: Peer) -> None:
+        peer.is_requesting = False
+        if peer.wanted:
+            self._flush_soon(peer)
 
     async def _install_materials(self, peer: Peer, batch: MaterialBatch) -> None:
         try:
@@ -250,7 +288,7 @@ class Replicator:
             self._host.trace.emit(self._host.region, "exchange_failed", peer=peer.region, error=refusal.code)
             self._exchange.forget(peer.region)
             return
-        peer.is_requesting = False
+        self._request_answered(peer)
         by_key: dict[str, list[MaterialRef]] = {}
         for material in materials:
             by_key.setdefault(material.key_id, []).append(material)
@@ -319,7 +357,7 @@ class Replicator:
         for (_, kind), waiting in self._peers[event.sender].of_key(key_id):
             version = waiting.message.shared.shared_version
             is_across = said.shared_version >= version
-            if kind == "synchronize":
+            if kind == AnnouncementKind.SYNCHRONIZE:
                 is_across = is_acknowledged(waiting.message.shared, progress)
             if is_across:
                 found.append(
@@ -334,19 +372,19 @@ class Replicator:
         acknowledged: tuple[Acknowledgement, ...],
         tokens: tuple[PutToken, ...],
     ) -> None:
-        if done.peers:
+        # A rotation is what must know who holds what; without one open, the next acknowledgement says it all again.
+        if done.key is not None and done.key.shared.pending_material is not None:
             self._progress[key_id] = done.peers
         else:
             self._progress.pop(key_id, None)
         for known in acknowledged:
-            peer = self._peers[known.destination]
-            waiting = peer.outstanding.get((key_id, known.kind or ""))
-            if waiting is not None and waiting.message.shared.shared_version <= known.shared_version:
-                self._counts.lag.add(now_ns() - waiting.since_ns)
-                del peer.outstanding[key_id, known.kind or ""]
+            waiting = self._peers[known.destination].acknowledged(key_id, known.kind, known.shared_version)
+            if waiting is not None:
+                # The clock may have been set back since.
+                self._counts.lag.add(max(0, self._host.clock.now_ns() - waiting.since_ns))
         for write in tokens:
             for peer in self._peers.values():
-                peer.wanted.pop((key_id, write.material.material_id), None)
+                peer.has_come(key_id, write.material.material_id)
 
     def _want(self, source: str, key_id: str) -> None:
         key = self._host.state.key(key_id)
@@ -354,6 +392,6 @@ class Replicator:
             return
         peer = self._peers[source]
         for material_id in self._host.state.missing_material_ids(key):
-            peer.wanted[key_id, material_id] = None
+            peer.want(key_id, material_id)
         if peer.wanted:
             self._flush_soon(peer)

@@ -6,11 +6,32 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from regionsim.kms.errors import AccessDeniedException, KmsError, SerializationException
+from regionsim.kms.errors import (
+    DisabledException,
+    DryRunOperationException,
+    IncorrectKeyException,
+    InvalidCiphertextException,
+    InvalidKeyUsageException,
+    KmsError,
+    KMSInvalidStateException,
+    SerializationException,
+    ServerFault,
+)
 from regionsim.kms.key import KmsKey
 from regionsim.kms.plan import Call, Operation, Outcome, Plan, Reads
 from regionsim.region.audit_entry import AuditEntry
 from regionsim.region.incarnation import Incarnation
+
+_OF_THE_KEY = (
+    DisabledException,
+    DryRunOperationException,
+    IncorrectKeyException,
+    InvalidCiphertextException,
+    InvalidKeyUsageException,
+    KMSInvalidStateException,
+    ServerFault,
+)
+"""Refusals that only a caller hears who is allowed to use the key."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -31,14 +52,17 @@ class Serving:
         return self._entry(owners=tuple(key.account for key in plan.keys), resources=tuple(resources), facts=facts)
 
     def refused(self, refusal: KmsError) -> AuditEntry:
-        """The entry of a refusal. A caller of another account who is denied is told of in their own account's trail
-        only.
+        """The entry of a refusal.
 
-        Source: KMS Developer Guide, "Logging AWS KMS API calls with AWS CloudTrail".
+        A caller of another account who was not let through is told of in their own account's trail only, and that does
+        not name a key which the answer did not admit to. Source: KMS Developer Guide, "Logging AWS KMS API calls with
+        AWS CloudTrail".
         """
-        key, is_denied = self.key, isinstance(refusal, AccessDeniedException)
+        key = self.key
+        if key is not None and key.account != self.call.caller.account and not isinstance(refusal, _OF_THE_KEY):
+            key = None
         return self._entry(
-            owners=() if key is None or is_denied else (key.account,),
+            owners=() if key is None else (key.account,),
             resources=() if key is None else (key.arn,),
             facts={},
             refusal=refusal,

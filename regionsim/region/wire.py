@@ -26,6 +26,7 @@ from regionsim.kms.messages import (
     MaterialBatch,
     MaterialRequest,
     Message,
+    NoMaterial,
     Synchronize,
     Synchronized,
 )
@@ -41,6 +42,7 @@ _MESSAGE_KINDS: tuple[type, ...] = (
     Synchronized,
     MaterialRequest,
     MaterialBatch,
+    NoMaterial,
     Asked,
     Answered,
 )

@@ -14,6 +14,6 @@ awaits only what is in `tasks` and `mailbox`; tasks belong to a `Scope`, which i
 its node crashes. A failure that nobody looks at stops the run instead of being logged.
 
 Modules: `loop` (the three ways to run), `virtual_loop`, `stalls`, `paced`, `tasks`, `mailbox`, `clock` (also instants
-and durations as text), `entropy`, `trace`, `histogram`. This package re-exports nothing: import the module that you
-mean.
+and durations as text), `entropy`, `trace`, `histogram`, `interrupts`. This package re-exports nothing: import the
+module that you mean.
 """

@@ -54,6 +54,11 @@ class Entropy(Protocol):
         """The stream named `label`."""
         ...
 
+    def single_use(self, label: str) -> Stream:
+        """The stream named `label`, not remembered: for something that happens once, so that its draws move no
+        other's."""
+        ...
+
 
 class SeededEntropy:
     """Streams that repeat: the same for the same seed and label in every process and on every supported Python.
@@ -76,6 +81,11 @@ class SeededEntropy:
             found = self._streams[label] = _RandomStream(label, seeded_random(self._seed, label))
         return found
 
+    def single_use(self, label: str) -> Stream:
+        """The stream named `label` from its beginning, not remembered. Refuses (assert) to work in real time."""
+        assert not is_real_time(), "seeded entropy in real time: every key would be predictable; use OsEntropy"
+        return _RandomStream(label, seeded_random(self._seed, label))
+
 
 class OsEntropy:
     """Streams from the operating system's entropy: unpredictable, and the label does not matter."""
@@ -89,6 +99,10 @@ class OsEntropy:
     def stream(self, label: str) -> Stream:
         """A stream; `label` only names it in its `repr`."""
         return _RandomStream(label, self._source)
+
+    def single_use(self, label: str) -> Stream:
+        """The same: nothing is remembered."""
+        return self.stream(label)
 
 
 def seeded_random(seed: int, label: str) -> random.Random:

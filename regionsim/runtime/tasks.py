@@ -17,6 +17,9 @@ from typing import Any, ParamSpec, Protocol, TypeVar, TypeVarTuple
 
 from regionsim.runtime.virtual_loop import NS_PER_SECOND, VirtualLoop
 
+Future = asyncio.Future
+"""What `future()` gives, for annotations of those who may not import asyncio."""
+
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 P = ParamSpec("P")

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Mapping
 from json.encoder import encode_basestring_ascii
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TextIO
 
 FieldValue = str | int | float | bool | None
 
@@ -145,10 +145,14 @@ class Trace:
 
 
 class JsonLinesSink:
-    """Writes events to a file, behind a header line. A context manager; `close()` writes the rest."""
+    """Writes events to a file, behind a header line. A context manager; `close()` writes the rest.
 
-    def __init__(self, path: str | Path, header: Mapping[str, Any]) -> None:
-        self._file = Path(path).open("w", encoding="ascii", newline="\n")  # noqa: SIM115 - closed by close()
+    `where` is a path, or an open file, which stays open.
+    """
+
+    def __init__(self, where: str | Path | TextIO, header: Mapping[str, Any]) -> None:
+        self._is_own = isinstance(where, str | Path)
+        self._file = Path(where).open("w", encoding="ascii", newline="\n") if isinstance(where, str | Path) else where
         self._file.write(json.dumps(dict(header), separators=(",", ":"), allow_nan=False) + "\n")
 
     def __call__(self, event: Event) -> None:
@@ -164,7 +168,10 @@ class JsonLinesSink:
 
     def close(self) -> None:
         """Write what is buffered and close the file; harmless a second time."""
-        self._file.close()
+        if self._is_own:
+            self._file.close()
+        else:
+            self._file.flush()
 
 
 def read_trace(path: str | Path) -> tuple[dict[str, Any], Iterator[Event]]:

@@ -70,7 +70,7 @@ def _unmet_part(expectation: Expectation, answer: Any, saved: Mapping[str, Any])
     try:
         actual = expectation.path.find(answer)
     except ValueError as error:
-        return f"{expectation.path.text}: {error}"
+        return str(error)
     if is_same(actual, wanted):
         return ""
     return f"{expectation.path.text}: wanted {shown(wanted)}, got {shown(actual)}"

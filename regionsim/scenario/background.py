@@ -85,8 +85,9 @@ class Background:
         return True
 
     async def _call(self, number: int, workload: Workload, client: Client, parameters: Any) -> None:
+        sent = self._ledger.sent()
         reply = await client.call(workload.call.operation, parameters, workload.call.principal)
         del self._in_flight[number]
-        self._ledger.note(reply, workload.name)
+        self._ledger.note(sent, reply, workload.name)
         result = reply.error if reply.error is not None else "ok"
         self._transcript.workload(now_ns(), workload.name, reply.region, result)

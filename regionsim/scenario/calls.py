@@ -49,7 +49,9 @@ def read_operation(node: Node) -> NamedOperation:
     ((name, entry),) = held.items()
     described = model().operations.get(name)
     if described is None:
-        raise entry.key.position.error(f"KMS has no operation {quoted(name)}", advice(name, model().operations))
+        raise entry.key.position.error(
+            f"KMS has no operation {quoted(name)}", advice(name, REGISTRY, shown=len(REGISTRY))
+        )
     if name not in REGISTRY:
         hint = "it has: " + ", ".join(sorted(REGISTRY))
         raise entry.key.position.error(f"the operation {name} is not in this version", hint)

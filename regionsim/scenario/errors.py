@@ -24,7 +24,7 @@ class ScenarioError(RegionsimError):
         self.further: tuple[ScenarioError, ...] = ()
 
     def __str__(self) -> str:
-        place = f"{self.path}:{self.line}:{self.column}: {self.what}"
+        place = f"{escaped(self.path)}:{self.line}:{self.column}: {self.what}"
         return f"{place}; {self.advice}" if self.advice else place
 
     @property
@@ -35,5 +35,14 @@ class ScenarioError(RegionsimError):
 
 def quoted(text: str) -> str:
     """`text` between quotes for a message: one line, no control characters, cut when long."""
-    cut = text if len(text) <= _SHOWN else text[:_SHOWN] + "..."
-    return "'" + "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in cut) + "'"
+    return f"'{escaped(cut(text))}'"
+
+
+def cut(text: str) -> str:
+    """`text`, or its beginning when it is long."""
+    return text if len(text) <= _SHOWN else text[:_SHOWN] + "..."
+
+
+def escaped(text: str) -> str:
+    """`text` in one line, control characters as escapes."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)

@@ -36,6 +36,11 @@ def library_folder() -> Path:
     return installed if installed.is_dir() else _PACKAGE.parent / "scenarios"
 
 
+def is_installed(path: Path) -> bool:
+    """True for a file that belongs to an installed regionsim, which is not for editing."""
+    return path.resolve().is_relative_to(_PACKAGE / "library")
+
+
 def shipped_paths() -> Mapping[str, Path]:
     """Name -> path of every shipped scenario, by name."""
     return MappingProxyType({path.stem: path for path in sorted(library_folder().glob("*.yaml"))})

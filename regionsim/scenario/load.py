@@ -10,10 +10,10 @@ from types import MappingProxyType
 from regionsim.scenario import read
 from regionsim.scenario.errors import ScenarioError
 from regionsim.scenario.known import Known
-from regionsim.scenario.model import Scenario, Workload
+from regionsim.scenario.model import Scenario, Step, Workload
 from regionsim.scenario.nodes import MappingNode, Node, kind_of
 from regionsim.scenario.parse import parse
-from regionsim.scenario.read import Findings
+from regionsim.scenario.read import EnoughFoundError, Findings
 from regionsim.scenario.source import read_source
 from regionsim.scenario.steps import StepReader, saved_names
 from regionsim.scenario.values import Names
@@ -24,6 +24,8 @@ from regionsim.simulation.world import World
 
 DEFAULT_SEED = 0
 LARGEST_SEED = 2**63 - 1
+MOST_CALLS = 2_000_000
+"""Of one workload; so many take a quarter of an hour."""
 
 
 def load_scenario(path: Path | str) -> Scenario:
@@ -50,9 +52,11 @@ def read_scenario(text: str, path: str) -> Scenario:
     except ScenarioError as error:
         findings.add(error)
         scenario = None
+    except EnoughFoundError:
+        scenario = None
     findings.raise_any()
     assert scenario is not None
-    return scenario
+    return replace(scenario, warnings=tuple(findings.warnings))
 
 
 def _scenario(root: MappingNode, path: str, findings: Findings) -> Scenario | None:
@@ -67,6 +71,7 @@ def _scenario(root: MappingNode, path: str, findings: Findings) -> Scenario | No
     workloads = _workloads(found.get("workloads"), step_nodes, known, findings)
     known.names.later.update(pair for node in reversed(step_nodes) for pair in saved_names(node))
     steps = StepReader(known, findings).read(step_nodes)
+    findings.attempt(_refuse_endless, workloads, steps, known.until_ns)
     if name is None or about is None or seed is None or world is None:
         return None
     return Scenario(
@@ -106,6 +111,18 @@ def _workloads(
     known.workloads = tuple(held or ())
     workloads = (findings.attempt(read_workload, entry, at_any_time, findings) for entry in (held or {}).values())
     return MappingProxyType({workload.name: workload for workload in workloads if workload is not None})
+
+
+def _refuse_endless(workloads: Mapping[str, Workload], steps: tuple[Step, ...], until_ns: int | None) -> None:
+    """A workload of more calls than anybody waits for is a mistake."""
+    ends = [step.at_ns or 0 for step in steps] + [workload.until_ns or 0 for workload in workloads.values()]
+    end_ns = max(ends, default=0) if until_ns is None else until_ns
+    for workload in workloads.values():
+        length_ns = (end_ns if workload.until_ns is None else workload.until_ns) - workload.from_ns
+        calls = length_ns // workload.pace.pause_ns
+        if calls > MOST_CALLS:
+            what = f"workload {workload.name} makes about {calls:,} calls, which is more than {MOST_CALLS:,}"
+            raise workload.position.error(what, "make it slower (every:) or shorter (from:, until:)")
 
 
 def _step_nodes(node: Node) -> tuple[Node, ...]:

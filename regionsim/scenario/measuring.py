@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from regionsim.runtime.tasks import now_ns
 from regionsim.scenario.metrics import CallSeen, Ledger, measure
-from regionsim.scenario.model import ExpectMetricStep, MetricExpectation
+from regionsim.scenario.model import ExpectMetricStep
 from regionsim.scenario.vocabulary import LAG, Unit
 from regionsim.simulation.simulation import Simulation
 
@@ -14,15 +14,21 @@ _LAG_QUANTILE = 0.99
 _NS_PER_MS = 1e6
 
 
-def unmet_metrics(step: ExpectMetricStep, ledger: Ledger, simulation: Simulation) -> tuple[str, str]:
-    """What does not hold (empty: all does), and what was measured, in words."""
-    if step.window_ns is not None and step.window_ns[1] > now_ns():
+async def unmet_metrics(step: ExpectMetricStep, ledger: Ledger, simulation: Simulation) -> tuple[str, str]:
+    """What does not hold (empty: all does), and what was measured, in words.
+
+    The calls sent before this instant count; those that are not over are waited for.
+    """
+    at_ns = now_ns()
+    if step.window_ns is not None and step.window_ns[1] > at_ns:
         return "the window ends after this step: put the step at its end", "not measured"
+    lag_ms = None if step.region is None else _lag_ms(step.region, simulation)
+    await ledger.caught_up()
     calls = _calls(step, ledger)
     problems, words = [], []
     for expectation in step.expectations:
-        measured = _measured(expectation, step, calls, simulation)
         name = expectation.metric.name
+        measured = lag_ms if name == LAG else measure(name, calls, step.window_ns or (0, at_ns))
         words.append(f"{name} {format_metric(measured, expectation.metric.unit)}")
         if measured is None:
             problems.append(f"{name}: there is nothing to measure")
@@ -38,13 +44,9 @@ def _calls(step: ExpectMetricStep, ledger: Ledger) -> Sequence[CallSeen]:
     return ledger.by_region.get(str(step.region), ())
 
 
-def _measured(
-    expectation: MetricExpectation, step: ExpectMetricStep, calls: Sequence[CallSeen], simulation: Simulation
-) -> float | None:
-    if expectation.metric.name == LAG:
-        lag = simulation.regions[str(step.region)].counts.replication.lag
-        return lag.quantile(_LAG_QUANTILE) / _NS_PER_MS if lag.count else None
-    return measure(expectation.metric.name, calls, step.window_ns)
+def _lag_ms(region: str, simulation: Simulation) -> float | None:
+    lag = simulation.regions[region].counts.replication.lag
+    return lag.quantile(_LAG_QUANTILE) / _NS_PER_MS if lag.count else None
 
 
 def format_metric(measured: float | None, unit: Unit) -> str:

@@ -6,8 +6,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from regionsim.client.client import CONNECT_TIMEOUT, CONNECTION_REFUSED, Reply
+from regionsim.client.client import CONNECTION_ERRORS, Reply
 from regionsim.kms.errors import REFUSALS, ServerFault
+from regionsim.runtime.tasks import Future, future
 
 _NS_PER_MS = 1e6
 _NS_PER_SECOND = 1e9
@@ -28,13 +29,35 @@ class CallSeen:
 
 @dataclass(slots=True, kw_only=True)
 class Ledger:
-    """Every call that is over, in that order: by workload as its application saw it, by Region try by try."""
+    """Every call that is over, in that order: by workload as its application saw it, by Region try by try.
+
+    Those that have been sent and are not over are known, too: who measures waits for them first (`caught_up`).
+    """
 
     by_workload: dict[str, list[CallSeen]] = field(default_factory=dict)
     by_region: dict[str, list[CallSeen]] = field(default_factory=dict)
+    _in_flight: dict[int, Future[None]] = field(default_factory=dict)
+    _sent_count: int = 0
 
-    def note(self, reply: Reply, workload: str | None = None) -> None:
+    def sent(self) -> int:
+        """Add a call that begins; the number by which `note` ends it."""
+        self._sent_count += 1
+        self._in_flight[self._sent_count] = future()
+        return self._sent_count
+
+    async def caught_up(self) -> None:
+        """Wait until every call that has been sent by now is over.
+
+        A client gives up at its time-out, so this takes no longer than its Regions, tries and pauses together.
+        """
+        for over in tuple(self._in_flight.values()):
+            await over
+
+    def note(self, number: int, reply: Reply, workload: str | None = None) -> None:
         """Add a call that is over."""
+        over = self._in_flight.pop(number)
+        if not over.done():  # whoever waited for it may have been cancelled
+            over.set_result(None)
         if workload is not None:
             seen = CallSeen(reply.sent_at_ns, reply.answered_at_ns, reply.error, reply.is_failure)
             self.by_workload.setdefault(workload, []).append(seen)
@@ -49,7 +72,7 @@ def is_failure(error: str | None) -> bool:
     """True for a time-out, a connection error or a server fault; a refusal is an answer."""
     if error is None:
         return False
-    return error in {CONNECT_TIMEOUT, CONNECTION_REFUSED} or issubclass(REFUSALS.get(error, Exception), ServerFault)
+    return error in CONNECTION_ERRORS or issubclass(REFUSALS.get(error, Exception), ServerFault)
 
 
 def measure(name: str, calls: Sequence[CallSeen], window_ns: tuple[int, int] | None = None) -> float | None:

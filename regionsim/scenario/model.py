@@ -15,6 +15,7 @@ from typing import ClassVar, TypeAlias
 from regionsim.authorization.principals import Principal
 from regionsim.client.settings import ClientSettings
 from regionsim.faults.kinds import Fault
+from regionsim.scenario.errors import ScenarioError
 from regionsim.scenario.nodes import Position
 from regionsim.scenario.paths import AnswerPath
 from regionsim.scenario.values import Tree
@@ -174,3 +175,5 @@ class Scenario:
     workloads: Mapping[str, Workload]
     steps: tuple[Step, ...]
     until_ns: int | None
+    warnings: tuple[ScenarioError, ...] = ()
+    """What is odd in the file, and no mistake."""

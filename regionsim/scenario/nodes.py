@@ -109,6 +109,8 @@ def kind_of(node: Node) -> str:
             return "nothing"
         case ScalarNode(value=bool()):
             return "true or false"
+        case ScalarNode(value=str(), is_quoted=False, text=text) if text.lstrip("-+").isdecimal():
+            return f"a number of {len(text)} digits"  # too long to be read as one
         case ScalarNode(value=str()):
             return "text"
         case ScalarNode():

@@ -21,11 +21,12 @@ def decide(
     *,
     is_exercised: bool,
     is_interrupted: bool,
+    idle_faults: Sequence[str] = (),
 ) -> tuple[Verdict, str]:
-    """The verdict and, when it is not `ok`, why."""
+    """The verdict and, when it is not `ok`, why. `idle_faults` are the names of those that met nothing."""
     counts = {
         "expectation": sum(not step.passed for step in steps),
-        "invariant": sum(not invariant.passed for invariant in invariants),
+        "invariant": sum(invariant.passed is False for invariant in invariants),
     }
     broken = [f"{count} {what}{'s' if count > 1 else ''}" for what, count in counts.items() if count]
     if broken:
@@ -34,6 +35,8 @@ def decide(
         return Verdict.UNKNOWN, "the run was interrupted"
     if not is_exercised:
         return Verdict.UNKNOWN, "no call reached a Region, so nothing was exercised"
+    if idle_faults:
+        return Verdict.UNKNOWN, f"{', '.join(idle_faults)} never applied: no call and no message met it"
     return Verdict.OK, ""
 
 

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import jmespath
 from jmespath.exceptions import JMESPathError
+from jmespath.functions import Functions
 from jmespath.parser import ParsedResult
+from jmespath.visitor import TreeInterpreter
 
 from regionsim.kms.model import Shape, ShapeType, model
 from regionsim.names.mistakes import advice
-from regionsim.scenario.errors import quoted
+from regionsim.scenario.errors import cut, escaped, quoted
 from regionsim.scenario.nodes import Position
+from regionsim.scenario.parse import MAXIMUM_DEPTH
+
+_EXAMPLE = "write it like KeyMetadata.KeyId"
+_REFUSALS = (JMESPathError, ValueError, TypeError, ArithmeticError, AttributeError)
+"""What jmespath and the functions of its paths raise over a value; beside its own errors those of Python it lets by."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,21 +38,62 @@ class AnswerPath:
         """
         try:
             return self.compiled.search(answer)
-        except JMESPathError as error:
-            raise ValueError(str(error).replace("\n", " ")) from None
+        except _REFUSALS as error:
+            raise ValueError(f"{escaped(cut(self.text))}: {' '.join(str(error).split())}") from None
+
+    def finds_null(self, answer: Any) -> bool:
+        """True when the path ends at a member that is there, and null."""
+        tree, holder = self.compiled.parsed, answer
+        while tree["type"] == "subexpression":
+            *before, tree = tree["children"]
+            for child in before:
+                holder = TreeInterpreter().visit(child, holder)
+        return tree["type"] == "field" and isinstance(holder, dict) and holder.get(tree["value"], "") is None
 
 
 def read_path(text: str, position: Position, answer: Shape | None, what: str) -> AnswerPath:
     """The path that `text` says, into an answer of shape `answer` (None: there is no body)."""
-    try:
-        compiled = jmespath.compile(text)
-    except JMESPathError as error:
-        at = getattr(error, "lex_position", None)
-        where = "" if at is None else f", from its character {at + 1} on"
-        raise position.error(f"{quoted(text)} is not a JMESPath{where}", "write it like KeyMetadata.KeyId") from None
+    compiled = _compiled(text, position)
     if answer is None:
         raise position.error(f"{what} answers without a body, so there is no {quoted(text)}", "leave it out")
     return AnswerPath(text=text, compiled=compiled, shape=_follow(compiled.parsed, answer, position, what))
+
+
+def _compiled(text: str, position: Position) -> ParsedResult:
+    try:
+        compiled = jmespath.compile(text)
+    except RecursionError:
+        raise position.error(f"{quoted(text)} is nested too deep", _EXAMPLE) from None
+    except (JMESPathError, ValueError) as error:  # ValueError: an index of thousands of digits
+        at = getattr(error, "lex_position", None)
+        where = "" if at is None else f", from its character {at + 1} on"
+        raise position.error(f"{quoted(text)} is not a JMESPath{where}", _EXAMPLE) from None
+    for node, depth in _nodes(compiled.parsed):
+        if depth > MAXIMUM_DEPTH:
+            raise position.error(f"{quoted(text)} is nested more than {MAXIMUM_DEPTH} deep", _EXAMPLE)
+        if node["type"] == "function_expression":
+            _check_function(node["value"], len(node["children"]), position)
+    return compiled
+
+
+def _nodes(tree: Any) -> Iterator[tuple[Any, int]]:
+    """Every node of a parsed path with its depth."""
+    waiting = [(tree, 1)]
+    while waiting:
+        node, depth = waiting.pop()
+        yield node, depth
+        waiting.extend((child, depth + 1) for child in node["children"] if isinstance(child, dict))
+
+
+def _check_function(name: str, given: int, position: Position) -> None:
+    known = Functions.FUNCTION_TABLE.get(name)
+    if known is None:
+        raise position.error(f"JMESPath has no function {quoted(name)}", advice(name, Functions.FUNCTION_TABLE))
+    signature = known["signature"]
+    is_open = bool(signature) and bool(signature[-1].get("variadic"))
+    if given < len(signature) or (given > len(signature) and not is_open):
+        wanted = f"{len(signature)} or more" if is_open else len(signature)
+        raise position.error(f"JMESPath's {name}() takes {wanted} arguments, here are {given}")
 
 
 def _follow(tree: Any, shape: Shape, position: Position, what: str) -> Shape | None:

@@ -11,12 +11,14 @@ from typing import Any, assert_never
 
 from regionsim.client.client import Client, Reply
 from regionsim.faults.mistakes import FaultError
+from regionsim.invariants.settling import settle
 from regionsim.kms.metadata import key_metadata
 from regionsim.names.arns import Arn
 from regionsim.runtime.clock import format_duration
 from regionsim.runtime.tasks import Cancellable, Scope, now_ns, sleep
 from regionsim.scenario.answers import judge, plain_answer, shown, unmet
 from regionsim.scenario.background import Background
+from regionsim.scenario.errors import quoted
 from regionsim.scenario.measuring import unmet_metrics
 from regionsim.scenario.metrics import Ledger
 from regionsim.scenario.model import (
@@ -34,9 +36,6 @@ from regionsim.scenario.transcript import Transcript
 from regionsim.scenario.values import MissingNameError, fill_in
 from regionsim.scenario.wording import call_in_words, saved_in_words
 from regionsim.simulation.simulation import Simulation
-
-_SETTLING_NS = 60_000_000_000
-_SETTLING_POLL_NS = 1_000_000_000
 
 
 class Player:
@@ -67,19 +66,12 @@ class Player:
             await task
         await _sleep_until(self._end_ns())
         await self._background.end()
-        await self._settle()
+        await settle(self._simulation)
 
     def _end_ns(self) -> int:
         if self._scenario.until_ns is not None:
             return self._scenario.until_ns
         return max((workload.until_ns or 0 for workload in self._scenario.workloads.values()), default=0)
-
-    async def _settle(self) -> None:
-        """Give what is on its way between Regions a minute to arrive, so that convergence can be judged."""
-        waited_ns = 0
-        while not self._simulation.is_settled and not self._simulation.faults and waited_ns < _SETTLING_NS:
-            await sleep(_SETTLING_POLL_NS)
-            waited_ns += _SETTLING_POLL_NS
 
     async def _do(self, step: Step) -> None:
         until_ns = self._scenario.until_ns
@@ -109,7 +101,7 @@ class Player:
             case ExpectStateStep():
                 return self._look_at(step)
             case ExpectMetricStep():
-                return self._measure(step)
+                return await self._measure(step)
             case SayStep():
                 return None
             case _:
@@ -140,21 +132,30 @@ class Player:
         call = step.call
         parameters = fill_in(call.parameters, self.saved)
         client = Client(self._simulation, call.client, f"step-{step.number}")
+        sent = self._ledger.sent()
         reply = await client.call(call.operation, parameters, call.principal)
-        self._ledger.note(reply)
+        self._ledger.note(sent, reply)
         answer = plain_answer(reply.response)
         problem = judge(step, reply, answer, self.saved)
-        if reply.error is None:
-            self._save(step, answer)
         self._tell(step, reply)
-        return problem
+        unsaved = self._save(step, answer) if reply.error is None else ()
+        return "; ".join(part for part in (problem, *unsaved) if part)
 
-    def _save(self, step: CallStep, answer: Any) -> None:
+    def _save(self, step: CallStep, answer: Any) -> list[str]:
+        """Save what a step names; what cannot be saved, in words."""
+        unsaved = []
         for save in step.saves:
-            value = save.path.find(answer)
+            try:
+                value = save.path.find(answer)
+            except ValueError as error:
+                unsaved.append(f"save {save.name}: {error}")
+                continue
             if value is not None:
                 self.saved[save.name] = value
                 self._transcript.name(value, save.name)
+            elif not save.path.finds_null(answer):
+                unsaved.append(f"save {save.name}: the answer has nothing at {quoted(save.path.text)}")
+        return unsaved
 
     def _tell(self, step: CallStep, reply: Reply) -> None:
         words = call_in_words(step.call)
@@ -210,9 +211,11 @@ class Player:
         self._transcript.add(now_ns(), step.region, "expect_state", words)
         return "; ".join(problem for problem in problems if problem)
 
-    def _measure(self, step: ExpectMetricStep) -> str:
-        problem, words = unmet_metrics(step, self._ledger, self._simulation)
-        self._transcript.add(now_ns(), step.region or "", "expect_metric", words)
+    async def _measure(self, step: ExpectMetricStep) -> str:
+        """Measure at this instant; how the calls that are on their way now will end is part of it."""
+        at_ns = now_ns()
+        problem, words = await unmet_metrics(step, self._ledger, self._simulation)
+        self._transcript.add(at_ns, step.region or "", "expect_metric", words)
         return problem
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from regionsim.authorization.documents import PolicyError
+from regionsim.authorization.findings import check_identity_policy
 from regionsim.authorization.policy import Policy, PolicyKind, parse_policy
-from regionsim.scenario.errors import quoted
+from regionsim.scenario.errors import ScenarioError, quoted
 from regionsim.scenario.nodes import MappingNode, Node, ScalarNode, SequenceNode, kind_of, plain
 from regionsim.scenario.parse import parse
 from regionsim.scenario.read import text
@@ -34,6 +36,13 @@ def read_policy(node: Node, kind: PolicyKind, what: str) -> Policy:
         place = follow(held, error.path)
         where = "" if error.path == "$" else f" at {error.path}"
         raise place.position.error(f"{what} is malformed{where}: {error.message}") from None
+
+
+def warnings_about(node: Node, policy: Policy) -> Iterator[ScenarioError]:
+    """What is odd in an identity policy, at its place."""
+    for finding in check_identity_policy(policy):
+        place = follow(document(node, "the policy"), finding.path)
+        yield place.position.error(f"warning: {finding.message}", "it allows and denies nothing")
 
 
 def follow(node: Node, path: str) -> Node:

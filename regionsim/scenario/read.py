@@ -9,7 +9,7 @@ from regionsim.faults.vocabulary import parse_probability
 from regionsim.names.mistakes import advice, nearest
 from regionsim.names.regions import PARTITION_OF
 from regionsim.runtime.clock import parse_duration, parse_instant
-from regionsim.scenario.errors import ScenarioError, quoted
+from regionsim.scenario.errors import ScenarioError, cut, escaped, quoted
 from regionsim.scenario.nodes import Entry, MappingNode, Node, ScalarNode, SequenceNode, kind_of
 from regionsim.scenario.vocabulary import Keys
 
@@ -21,15 +21,27 @@ _LONGEST_NS = parse_duration("36525d")
 _LATEST_NS = parse_instant("2200-01-01T00:00:00Z")
 
 
+MOST_MISTAKES = 1_000
+"""After so many, a file is not read any further."""
+
+
+class EnoughFoundError(Exception):
+    """A file has so many mistakes that nobody reads more of them."""
+
+
 class Findings:
     """The mistakes found so far in one file; reading goes on behind each."""
 
     def __init__(self) -> None:
+        self.warnings: list[ScenarioError] = []
+        """What is odd, and no mistake."""
         self._errors: dict[tuple[str, int, int, str], ScenarioError] = {}
 
     def add(self, error: ScenarioError) -> None:
-        """Keep one mistake; the same one, met again through an alias, counts once."""
+        """Keep one mistake; the same one, met again through an alias, counts once. Errors: EnoughFoundError."""
         self._errors.setdefault((error.path, error.line, error.column, error.what), error)
+        if len(self._errors) >= MOST_MISTAKES:
+            raise EnoughFoundError
 
     def attempt(self, read: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
         """What `read` gives, or None when it finds a mistake (which is kept)."""
@@ -98,7 +110,7 @@ def text(node: Node, what: str) -> str:
     if isinstance(node, ScalarNode) and isinstance(node.value, str):
         return node.value
     is_scalar = isinstance(node, ScalarNode) and node.value is not None
-    hint = f'put it between quotes: "{node.text}"' if isinstance(node, ScalarNode) and is_scalar else ""
+    hint = f'put it between quotes: "{cut(node.text)}"' if isinstance(node, ScalarNode) and is_scalar else ""
     raise node.position.error(f"{what} must be text, this is {kind_of(node)}", hint)
 
 
@@ -113,7 +125,9 @@ def choice(node: Node, what: str, choices: tuple[str, ...]) -> str:
 def whole_number(node: Node, what: str, *, least: int, most: int) -> int:
     """A whole number from `least` to `most`."""
     if not isinstance(node, ScalarNode) or not isinstance(node.value, int) or isinstance(node.value, bool):
-        raise node.position.error(f"{what} must be a whole number, this is {kind_of(node)}")
+        is_fraction = isinstance(node, ScalarNode) and isinstance(node.value, float)
+        found = quoted(node.text) if isinstance(node, ScalarNode) and is_fraction else kind_of(node)
+        raise node.position.error(f"{what} must be a whole number, this is {found}")
     if not least <= node.value <= most:
         raise node.position.error(f"{what} must be from {least} to {most}, this is {quoted(node.text)}")
     return node.value
@@ -126,7 +140,7 @@ def duration(node: Node, what: str, *, allow_zero: bool = True) -> int:
     try:
         length = parse_duration(node.text)
     except ValueError as mistake:
-        raise _told_by(mistake, node, what) from None
+        raise told_by(mistake, node, what) from None
     if length > _LONGEST_NS:
         raise node.position.error(f"{what} is longer than 100 years: {quoted(node.text)}")
     if length == 0 and not allow_zero:
@@ -139,7 +153,7 @@ def instant(node: Node, what: str) -> int:
     try:
         instant_ns = parse_instant(text(node, what))
     except ValueError as mistake:
-        raise _told_by(mistake, node, what) from None
+        raise told_by(mistake, node, what) from None
     if not 0 <= instant_ns <= _LATEST_NS:
         raise node.position.error(f"{what} must lie between 1970 and 2200")
     return instant_ns
@@ -150,15 +164,16 @@ def probability(node: Node, what: str) -> float:
     try:
         return parse_probability(node.value if isinstance(node, ScalarNode) else kind_of(node))
     except ValueError as mistake:
-        raise _told_by(mistake, node, what) from None
+        raise told_by(mistake, node, what) from None
 
 
 def region(node: Node, what: str, world: tuple[str, ...] | None) -> str:
     """A Region of the world; `world` is None while the world's Regions are not known for a mistake of their own."""
-    name = text(node, what)
+    if not isinstance(node, ScalarNode) or not isinstance(node.value, str):
+        raise node.position.error(f"{what}: a Region has a name like us-east-1, this is {kind_of(node)}")
+    name = node.value
     if name not in PARTITION_OF:
-        candidates = world if world and nearest(name, world) else tuple(PARTITION_OF)
-        raise node.position.error(f"{what}: there is no Region {quoted(name)}", advice(name, candidates))
+        raise node.position.error(f"{what}: there is no Region {quoted(name)}", advice(name, world or PARTITION_OF))
     if world is not None and name not in world:
         raise node.position.error(
             f"{what}: the Region '{name}' is not in this world", f"its regions are: {', '.join(world)}"
@@ -179,7 +194,9 @@ def regions(node: Node, what: str, world: tuple[str, ...] | None) -> tuple[str, 
     return tuple(names)
 
 
-def _told_by(mistake: ValueError, node: Node, what: str) -> ScenarioError:
-    """A mistake found by a parser below, whose text is "what was found; what to write"."""
-    told, _, hint = str(mistake).partition("; ")
-    return node.position.error(f"{what}: {told}", hint)
+def told_by(mistake: ValueError, node: Node, what: str, hint: str = "") -> ScenarioError:
+    """A mistake found by a parser below, whose text is "what was found; what to write"; `hint` wins over the latter."""
+    told, _, told_hint = str(mistake).partition("; ")
+    if isinstance(node, ScalarNode):
+        told = told.replace(node.text, escaped(cut(node.text)))
+    return node.position.error(f"{what}: {told}", hint or told_hint)

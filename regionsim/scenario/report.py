@@ -41,6 +41,7 @@ def last_lines(result: RunResult, options: RunOptions) -> list[str]:
     virtual = format_duration(round(result.virtual_seconds * 1000) * 1_000_000)
     return [
         *_failures(result),
+        *_left_out(result),
         f"verdict   {result.verdict.value}: {result.reason or _held(result)}",
         f"time      {virtual} virtual in {result.wall_seconds:.2f}s; {result.events:,} events, {rate:,.0f} per second",
         f"trace     sha256 {result.trace_sha256}",
@@ -59,9 +60,18 @@ def again(result: RunResult, options: RunOptions) -> str:
 
 
 def _held(result: RunResult) -> str:
-    checked = sum(1 for invariant in result.invariants if invariant.checked)
+    held = sum(1 for invariant in result.invariants if invariant.passed)
     steps = len(result.expectations)
-    return f"{steps} expectation{'s' if steps != 1 else ''} and {checked} invariants held"
+    return f"{steps} expectation{'s' if steps != 1 else ''} and {held} invariant{'s' if held != 1 else ''} held"
+
+
+def _left_out(result: RunResult) -> Iterator[str]:
+    """What no claim is made of."""
+    for invariant in result.invariants:
+        if invariant.passed is None:
+            yield f"unchecked invariant {invariant.name}: {invariant.detail or 'nothing to check'}"
+        elif invariant.passed and invariant.detail:
+            yield f"partly    invariant {invariant.name}: {invariant.detail}"
 
 
 def _failures(result: RunResult) -> Iterator[str]:
@@ -71,7 +81,7 @@ def _failures(result: RunResult) -> Iterator[str]:
             yield f"FAILED    {what}, {result.path}:{step.line}: {step.message}"
             yield from _around(result, step.at_ns)
     for invariant in result.invariants:
-        if not invariant.passed:
+        if invariant.passed is False:
             yield f"FAILED    invariant {invariant.name} ({invariant.kind}): {invariant.detail}"
             yield from _around(result, invariant.at_ns or 0)
     if result.interrupted:

@@ -11,7 +11,7 @@ from regionsim.scenario.transcript import Line
 
 
 class Verdict(StrEnum):
-    """All held; something did not hold; nothing was exercised, so nothing is claimed."""
+    """All held; something did not hold; nothing was exercised or a fault met nothing, so nothing is claimed."""
 
     OK = "ok"
     FAILED = "failed"
@@ -34,12 +34,15 @@ class StepResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InvariantResult:
-    """Whether an invariant held, and how often it was checked; `detail` is the first violation."""
+    """Whether an invariant held (None: there was nothing to check), and how often it was checked.
+
+    `detail` is the first violation; of one that held or was not checked, what was left out.
+    """
 
     name: str
     kind: str
     checked: int
-    passed: bool
+    passed: bool | None
     detail: str = ""
     at_ns: int | None = None
 

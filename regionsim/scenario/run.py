@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import platform
 import tempfile
 from collections.abc import Callable, Mapping
@@ -10,15 +11,17 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from types import MappingProxyType, TracebackType
-from typing import Any
+from typing import Any, TextIO
 
 from regionsim import __version__
 from regionsim.invariants.verdicts import Finding
 from regionsim.invariants.watch import Watch
 from regionsim.names.mistakes import ConfigError, RegionsimError
 from regionsim.runtime.clock import WallClock
+from regionsim.runtime.interrupts import Interrupts
 from regionsim.runtime.loop import PacedRun, VirtualLoop, run_virtual
 from regionsim.runtime.trace import Event, JsonLinesSink, Trace, event_line
+from regionsim.scenario.errors import quoted
 from regionsim.scenario.library import find_scenario
 from regionsim.scenario.load import LARGEST_SEED, load_scenario
 from regionsim.scenario.metrics import Ledger
@@ -61,14 +64,15 @@ class RunOptions:
     seed: int | None = None
     connection: ConnectionKind = "inline"
     rate: float | None = None
-    trace: Path | None = None
+    trace: Path | TextIO | None = None
     on_line: Callable[[Line], None] | None = None
 
     def __post_init__(self) -> None:
         if self.seed is not None and not 0 <= self.seed <= LARGEST_SEED:
             raise ConfigError(f"a seed is a whole number from 0 to {LARGEST_SEED}, not {self.seed}")
-        if self.rate is not None and not self.rate > 0:
-            raise ConfigError(f"a rate is more than 0 virtual seconds per second, not {self.rate}")
+        if self.rate is not None and not 0 < self.rate < math.inf:
+            hint = "; leave it out to play flat out" if self.rate == math.inf else ""
+            raise ConfigError(f"a rate is more than 0 virtual seconds per second, not {self.rate}{hint}")
         if self.connection not in {"inline", "threaded"}:
             raise ConfigError(f"a connection is 'inline' or 'threaded', not '{self.connection}'")
 
@@ -91,33 +95,38 @@ def run_scenario(scenario: Scenario, options: RunOptions) -> RunResult:
     began_ns = wall.now_ns()
     trace = Trace(lambda: loop.now_ns)
     with ExitStack() as stack:
+        interrupts = stack.enter_context(Interrupts())
         stack.callback(loop.close)
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="regionsim-")))
         stack.enter_context(_BugContext(scenario, seed, trace))
         one = _Run(scenario, seed, trace, folder, options)
         if options.trace is not None:
-            one.write_to(stack.enter_context(_trace_file(options.trace, scenario, seed)))
-        is_interrupted = not _to_the_end(one, loop, options.rate)
+            one.write_to(stack.enter_context(_TraceFile(options.trace, scenario, seed, loop)))
+        is_interrupted = not _to_the_end(one, loop, options.rate, interrupts)
         wall_seconds = (wall.now_ns() - began_ns) / _NS_PER_SECOND
-        return one.result(wall_seconds, is_interrupted=is_interrupted)
+        return one.result(wall_seconds, is_interrupted=is_interrupted or interrupts.is_asked)
 
 
-def _to_the_end(one: _Run, loop: VirtualLoop, rate: float | None) -> bool:
+def _to_the_end(one: _Run, loop: VirtualLoop, rate: float | None, interrupts: Interrupts) -> bool:
     """Run flat out or paced; False when it was interrupted."""
     if rate is None:
+        interrupts.hand_to(lambda: loop.fail(KeyboardInterrupt()))
         try:
             run_virtual(one.main(), loop=loop)
         except KeyboardInterrupt:
             return False
         return True
     paced = PacedRun(one.main(), rate=rate, loop=loop)
+    interrupts.hand_to(paced.stop)
     try:
-        paced.join()
+        paced.wait_for_end()
     except KeyboardInterrupt:
         paced.stop()
         paced.wait_for_end()  # or its files would be removed under it
         return False
-    return True
+    if not interrupts.is_asked:
+        paced.join()
+    return not interrupts.is_asked
 
 
 class _Run:
@@ -179,7 +188,13 @@ class _Run:
         findings = tuple(_invariant(finding) for finding in self._findings)
         steps = tuple(sorted(self._player.results, key=lambda result: result.step))
         is_exercised = any(region.counts.requests for region in self._simulation.regions.values())
-        verdict, reason = decide(steps, findings, is_exercised=is_exercised, is_interrupted=is_interrupted)
+        verdict, reason = decide(
+            steps,
+            findings,
+            is_exercised=is_exercised,
+            is_interrupted=is_interrupted,
+            idle_faults=self._simulation.fault_tally.idle,
+        )
         snapshot = self._snapshot
         return RunResult(
             scenario=self._scenario.name,
@@ -213,12 +228,40 @@ def _invariant(finding: Finding) -> InvariantResult:
     )
 
 
-def _trace_file(path: Path, scenario: Scenario, seed: int) -> JsonLinesSink:
-    header: dict[str, Any] = {"scenario": scenario.name, "seed": seed, "versions": dict(versions())}
-    try:
-        return JsonLinesSink(path, header)
-    except OSError as error:
-        raise ConfigError(f"the trace cannot be written to '{path}': {error.strerror}") from None
+class _TraceFile(AbstractContextManager["_TraceFile"]):
+    """The file of `--trace`. When it takes no more, the run stops: an event's own place must not see that failure."""
+
+    def __init__(self, where: Path | TextIO, scenario: Scenario, seed: int, loop: VirtualLoop) -> None:
+        header: dict[str, Any] = {"scenario": scenario.name, "seed": seed, "versions": dict(versions())}
+        self._name = str(where) if isinstance(where, Path) else "stdout"
+        self._loop = loop
+        self._mistake: ConfigError | None = None
+        try:
+            self._lines = JsonLinesSink(where, header)
+        except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+            raise self._told(error) from None
+
+    def __call__(self, event: Event) -> None:
+        if self._mistake is not None:
+            return
+        try:
+            self._lines(event)
+        except (OSError, ConfigError) as error:  # ConfigError: what the command's own stdout says
+            self._mistake = error if isinstance(error, ConfigError) else self._told(error)
+            self._loop.fail(self._mistake)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        try:
+            self._lines.close()
+        except OSError as full:
+            if error is None:
+                raise self._told(full) from None
+
+    def _told(self, error: OSError | ValueError) -> ConfigError:
+        reason = getattr(error, "strerror", None) or str(error)
+        return ConfigError(f"the trace cannot be written to {quoted(self._name)}: {reason}")
 
 
 class _BugContext(AbstractContextManager[None]):

@@ -140,8 +140,16 @@ class StepReader:
         except FaultError as error:
             raise _at_fault(node, error) from None
         name = self._fault_name(found["name"]) if "name" in found else None
-        for_ns = read.duration(found["for"], "for", allow_zero=False) if "for" in found else None
+        for_ns = self._for(found["for"], head["at_ns"]) if "for" in found else None
         return FaultStep(**head, fault=fault, for_ns=for_ns, name=name)
+
+    def _for(self, node: Node, at_ns: int | None) -> int:
+        for_ns = read.duration(node, "for", allow_zero=False)
+        until_ns, over_ns = self._known.until_ns, (self._latest[0] if at_ns is None else at_ns) + for_ns
+        if until_ns is not None and over_ns > until_ns:
+            what = f"the fault is over at {format_duration(over_ns)}, but the run ends at {format_duration(until_ns)}"
+            raise node.position.error(what, "shorten for:, leave it out, or move until:")
+        return for_ns
 
     def _fault_name(self, node: Node) -> str:
         name = read.text(node, "name")
@@ -220,11 +228,12 @@ def _kind(node: Node) -> str:
     held = read.entries(node, "a step")
     kinds = [kind for kind in STEPS if kind in held and kind != "say"]
     every = {name for keys in STEPS.values() for name in keys}
+    valid = {name for keys in STEPS.values() for name, key in keys.items() if not key.is_later}
     for name, entry in held.items():
         if name in LATER_STEPS:
             raise entry.key.position.error(f"'{name}' is not in this version", f"it has: {', '.join(STEPS)}")
         if not kinds and name not in every:
-            raise entry.key.position.error(f"a step has no key {quoted(name)}", advice(name, every, shown=20))
+            raise entry.key.position.error(f"a step has no key {quoted(name)}", advice(name, valid, shown=20))
     if len(kinds) > 1:
         second = held[kinds[1]].key.position
         raise second.error(f"a step does one thing, this one has '{kinds[0]}' and '{kinds[1]}'", "make two steps of it")

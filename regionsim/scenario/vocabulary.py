@@ -239,5 +239,5 @@ METRICS = MappingProxyType(
     }
 )
 
-CALLER_ERRORS = ("ConnectTimeout", "ConnectionRefused")
+CALLER_ERRORS = ("ConnectTimeout", "ReadTimeout", "ConnectionRefused")
 """What a caller may see that is no answer of KMS."""

@@ -35,6 +35,12 @@ def read_workload(entry: Entry, known: Known, findings: Findings) -> Workload | 
     until_ns = read.duration(found["until"], "until") if "until" in found else None
     if until_ns is not None and until_ns <= from_ns:
         raise found["until"].position.error(f"workload {name} ends before it begins")
+    for word, at_ns in (("from", from_ns), ("until", until_ns)):
+        if known.until_ns is not None and at_ns is not None and at_ns > known.until_ns:
+            what = f"{word} of workload {name} is at {format_duration(at_ns)}, but the run ends at"
+            raise found[word].position.error(
+                f"{what} {format_duration(known.until_ns)}", "move it, or the until: of the file"
+            )
     operation = read_operation(found["call"])
     parameters = read_parameters(operation, known, None)
     if principal is None or client is None:
@@ -55,8 +61,7 @@ def _pace(node: Node) -> Pace:
     try:
         pause_ns = parse_duration(text if found is None else found[1])
     except ValueError as error:
-        told, _, _ = str(error).partition("; ")
-        raise node.position.error(f"every: {told}", "write a pause like 500ms, or exponential(500ms)") from None
+        raise read.told_by(error, node, "every", "write a pause like 500ms, or exponential(500ms)") from None
     if pause_ns < _SHORTEST_NS:
         raise node.position.error(f"every: {format_duration(pause_ns)} is too short a pause", "write 100us or more")
     return Pace(pause_ns=pause_ns, is_random=found is not None)

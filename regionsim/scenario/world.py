@@ -16,7 +16,7 @@ from regionsim.runtime.clock import parse_instant
 from regionsim.scenario import read
 from regionsim.scenario.errors import quoted
 from regionsim.scenario.nodes import Entry, MappingNode, Node, ScalarNode
-from regionsim.scenario.policies import read_policy
+from regionsim.scenario.policies import read_policy, warnings_about
 from regionsim.scenario.read import Findings
 from regionsim.scenario.vocabulary import ACCOUNT, HSM, LINKS, ROLE, USER
 
@@ -158,18 +158,20 @@ def _identity_name(entry: Entry, what: str) -> str:
 def _policies(node: Node | None, findings: Findings) -> tuple[NamedPolicy, ...]:
     result = []
     for number, item in enumerate(() if node is None else read.items(node, "policies"), start=1):
-        policy = findings.attempt(_identity_policy, item, f"policy-{number}")
+        policy = findings.attempt(_identity_policy, item, f"policy-{number}", findings)
         if policy is not None:
             result.append(policy)
     return tuple(result)
 
 
-def _identity_policy(node: Node, name: str) -> NamedPolicy:
+def _identity_policy(node: Node, name: str, findings: Findings) -> NamedPolicy:
     """A document, or `{name: ..., policy: document}`."""
     if isinstance(node, MappingNode) and set(node.entries) == {"name", "policy"}:
         name = read.text(node.entries["name"].value, "the policy's name")
         node = node.entries["policy"].value
-    return NamedPolicy(name=name, policy=read_policy(node, PolicyKind.IDENTITY, "the policy"))
+    policy = read_policy(node, PolicyKind.IDENTITY, "the policy")
+    findings.warnings.extend(warnings_about(node, policy))
+    return NamedPolicy(name=name, policy=policy)
 
 
 def _boundary(node: Node | None) -> NamedPolicy | None:

@@ -5,18 +5,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
+from regionsim.faults.verdicts import DiskRule
 from regionsim.hsm import domain_backup
 from regionsim.hsm.domain import DomainState
-from regionsim.hsm.fleet import Fleet
+from regionsim.hsm.fleet import SealDomain
 from regionsim.names.mistakes import ConfigError
 from regionsim.runtime import tasks
 from regionsim.runtime.clock import Clock, ReadableClock, WallClock
 from regionsim.runtime.entropy import Entropy, OsEntropy, SeededEntropy
 from regionsim.runtime.trace import Trace
-from regionsim.store.disk import Disk, RealDisk, SimulatedDisk
+from regionsim.store.disk import Disk, RealDisk, SimulatedDisk, no_faults, ruled_by
 
 ConnectionKind = Literal["inline", "threaded"]
 
@@ -48,6 +50,7 @@ class DomainVault:
     def __init__(self, folder: Path, *, entropy: Entropy, sealing_key: Path | None = None) -> None:
         self._folder = folder
         path = sealing_key if sealing_key is not None else folder / SEALING_KEY_NAME
+        self.key_name = path.name
         self._key, self.is_key_new = domain_backup.sealing_key(path, entropy.stream("sealing-key"))
 
     def __repr__(self) -> str:
@@ -65,19 +68,36 @@ class DomainVault:
             raise ConfigError(f"{path.name} is missing: without it no key in {region}.sqlite can ever be used")
         return None
 
-    def save(self, fleet: Fleet) -> None:
-        """Keep the fleet's domain, at once or not at all. Errors: KMSInternalException when no HSM has it."""
-        domain_backup.write_private(self._path(fleet.region), fleet.seal_domain(self._key))
+    def save(self, region: str, seal: SealDomain) -> None:
+        """Keep the Region's domain as `seal` seals it, at once or not at all.
+
+        Errors: ConfigError when the file cannot be written; what `seal` raises.
+        """
+        domain_backup.write_private(self._path(region), seal(self._key))
 
     def _path(self, region: str) -> Path:
         return self._folder / f"{region}.domain"
 
 
 def virtual_ground(
-    *, seed: int, start_at_ns: int, folder: Path, trace: Trace | None = None, connection: ConnectionKind = "inline"
+    *,
+    seed: int,
+    start_at_ns: int,
+    folder: Path,
+    trace: Trace | None = None,
+    connection: ConnectionKind = "inline",
+    disk_rule: Callable[[str], DiskRule] | None = None,
 ) -> Ground:
-    """Virtual time: everything that is drawn comes from `seed`. To be called on the loop of the run."""
+    """Virtual time: everything that is drawn comes from `seed`. To be called on the loop of the run.
+
+    `disk_rule` is asked, whenever a disk begins an operation, what the faults that are on do to that Region's disk.
+    """
     entropy = SeededEntropy(seed)
+
+    def new_disk(region: str) -> Disk:
+        faults = no_faults if disk_rule is None else ruled_by(partial(disk_rule, region))
+        return SimulatedDisk(entropy.stream(f"disk/{region}"), faults=faults)
+
     return Ground(
         clock=Clock(start_at_ns),
         entropy=entropy,
@@ -85,7 +105,7 @@ def virtual_ground(
         folder=folder,
         connection=connection,
         is_durable=False,
-        new_disk=lambda region: SimulatedDisk(entropy.stream(f"disk/{region}")),
+        new_disk=new_disk,
     )
 
 

@@ -6,10 +6,13 @@ latency, outages and crashes happen to their calls; faults are switched on and o
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from functools import partial
 
 from regionsim.faults.active import HEAL_ALL, ActiveFaults
 from regionsim.faults.kinds import Fault, RegionCrash
+from regionsim.faults.tally import FaultTally
 from regionsim.faults.verdicts import CallVerdict
 from regionsim.faults.vocabulary import describe, name_of
 from regionsim.hsm.fleet import Fleet
@@ -21,6 +24,7 @@ from regionsim.region.region import Region, Reply, Surroundings
 from regionsim.runtime.entropy import Stream
 from regionsim.runtime.tasks import Scope, call_later_ns, now_ns
 from regionsim.simulation.ground import Ground
+from regionsim.simulation.lives import Lives
 from regionsim.simulation.world import World
 from regionsim.snapshot import Snapshot, region_picture
 from regionsim.store.store import Store
@@ -37,6 +41,7 @@ class Simulation:
         self.clock = ground.clock
         self.folder = ground.folder
         self.faults = ActiveFaults()
+        self.fault_tally = FaultTally()
         self.network = Network(
             world.regions,
             latencies=world.latencies,
@@ -45,20 +50,24 @@ class Simulation:
             entropy=ground.entropy,
             trace=ground.trace,
             faults=lambda: self.faults,
+            on_fault_met=self.fault_tally.met,
         )
         self._scope = Scope("simulation")
         self._registry = ReplicationRegistry()
         self._unreachable_since: dict[str, int] = {}
         self._unavailable_ns = dict.fromkeys(world.regions, 0)
-        self._lives: dict[str, list[bool]] = {}
-        self._living: dict[str, Awaitable[None]] = {}
         self.regions = {name: self._region(name) for name in world.regions}
+        self._lives = Lives(self.regions, self._scope, ground.trace)
 
     async def start(self) -> None:
         """Boot every Region; they have been running for long, so their HSMs serve at once.
 
-        Errors: ConfigError for a data folder that cannot be used; then nothing is left running.
+        Errors: ConfigError for a data folder that cannot be used, StoreUnavailable for a disk that fails; then nothing
+        is left running.
         """
+        vault = self.ground.vault
+        if vault is not None and vault.is_key_new:
+            self.trace.emit("", "sealing_key_made", file=vault.key_name)
         try:
             for name, region in self.regions.items():
                 await self._start(name, region)
@@ -67,20 +76,20 @@ class Simulation:
             raise
 
     async def stop(self) -> None:
-        """End in good order: every Region that is up commits its audit batch and closes its file."""
-        await self.lives_ended()
-        for name, region in self.regions.items():
-            self._note_reachable(name)
-            if region.is_up:
-                await region.shut_down()
-        self.network.close()
-        self._scope.fence()
-        await self._scope.closed()
+        """End in good order: every Region that is up commits its audit batch and closes its file.
+
+        All of that is done whatever happens to one Region; only then does its error go on.
+        """
+        async with AsyncExitStack() as ending:
+            ending.push_async_callback(self._end)
+            for region in reversed(self.regions.values()):
+                ending.push_async_callback(_shut_down, region)
+            self._lives.try_no_more()
+            await self.lives_ended()
 
     async def lives_ended(self) -> None:
         """Wait until no Region is just crashing or booting: what is half up can neither be asked nor closed."""
-        for living in tuple(self._living.values()):
-            await living
+        await self._lives.ended()
 
     def close_hsms(self) -> None:
         """Make every HSM forget its keys. After this nothing can be decrypted any more."""
@@ -97,24 +106,29 @@ class Simulation:
         stream: Stream,
         on_reply: Callable[[Reply], None],
         on_refused: Callable[[], None],
+        on_connected: Callable[[], None],
     ) -> None:
         """Send a call on its way from `origin` to a Region's door.
 
-        `on_reply` hears the reply, `on_refused` that the connection was refused; in an outage neither may ever be
-        called. The way back is drawn together with the way there: the number of draws is the same whatever happens.
+        `on_reply` hears the reply, `on_refused` that the connection was refused, `on_connected` that the Region has
+        taken the call up; in an outage none of them may ever be called. The way back is drawn together with the way
+        there: the number of draws is the same whatever happens.
         """
         there_ns = self.network.one_way_latency_ns(origin, region, stream)
         back_ns = self.network.one_way_latency_ns(origin, region, stream)
 
         def answered(reply: Reply) -> None:
+            self.fault_tally.met(self.faults.names_making_unreachable(region))
             if self.faults.region_reachable(region):
                 call_later_ns(back_ns, on_reply, reply)
 
         def arrive() -> None:
+            self.fault_tally.met(self.faults.names_making_unreachable(region))
             match self.faults.call_verdict(region):
                 case CallVerdict.FAIL:
                     call_later_ns(back_ns, on_refused)
                 case CallVerdict.PASS if self.regions[region].is_up:
+                    on_connected()
                     self.regions[region].accept(call, answered)
                 case _:
                     pass
@@ -127,10 +141,13 @@ class Simulation:
         """Switch a fault on; its name is what ends it. Errors: FaultError when the name is taken."""
         chosen = name if name is not None else self.faults.free_name(fault)
         self.faults = self.faults.add(chosen, fault)
+        self.fault_tally.begin(chosen)
         self.trace.emit("", "fault_begins", fault=name_of(fault), name=chosen, what=describe(fault))
         self._note_all()
         if isinstance(fault, RegionCrash):
-            self._live(fault.region, is_up=False)
+            if self.regions[fault.region].is_up:
+                self.fault_tally.met((chosen,))  # to lose one's memory is an effect, whoever calls or not
+            self._lives.ask(fault.region, is_up=False)
         return chosen
 
     def end_fault(self, name: str) -> None:
@@ -143,7 +160,7 @@ class Simulation:
             if isinstance(fault, RegionCrash) and not any(
                 isinstance(other, RegionCrash) and other.region == fault.region for other in self.faults
             ):
-                self._live(fault.region, is_up=True)
+                self._lives.ask(fault.region, is_up=True)
         self._note_all()
 
     def unavailable_ns(self, region: str) -> int:
@@ -207,29 +224,21 @@ class Simulation:
         )
         return Region(name, surroundings, regions=world.regions, directory=world.directory, has_quotas=world.has_quotas)
 
+    async def _end(self) -> None:
+        for name in self.regions:
+            self._note_reachable(name)
+        self.network.close()
+        self._scope.fence()
+        await self._scope.closed()
+
     async def _start(self, name: str, region: Region) -> None:
-        vault = self.ground.vault
-        await region.fleet.start(domain=None if vault is None else vault.load(name), is_joined=True)
+        vault, fleet = self.ground.vault, region.fleet
+        await fleet.start(domain=None if vault is None else vault.load(name), is_joined=True)
         if vault is not None:
-            vault.save(region.fleet)  # before the first key is made: it must outlive us
+            vault.save(name, fleet.seal_domain)  # before the first key is made: it must outlive us
+            fleet.save_domain_by(partial(vault.save, name))
         await region.boot()
         self.network.attach(name, region.receive)
-
-    def _live(self, name: str, *, is_up: bool) -> None:
-        """Crash or boot a Region, one after the other when they come faster than they end."""
-        wishes = self._lives.setdefault(name, [])
-        wishes.append(is_up)
-        if len(wishes) == 1:
-            self._living[name] = self._scope.spawn(self._live_on(name), name=f"life/{name}")
-
-    async def _live_on(self, name: str) -> None:
-        wishes, region = self._lives[name], self.regions[name]
-        while wishes:
-            if wishes[0] and not region.is_up:
-                await region.boot()
-            elif not wishes[0] and region.is_up:
-                await region.crash()
-            del wishes[0]
 
     def _note_all(self) -> None:
         for name in self.regions:
@@ -242,3 +251,8 @@ class Simulation:
         since = self._unreachable_since.pop(name, None)
         if since is not None:
             self._unavailable_ns[name] += now_ns() - since
+
+
+async def _shut_down(region: Region) -> None:
+    if region.is_up:
+        await region.shut_down()

@@ -40,9 +40,12 @@ class CommitFailed(sqlite3.OperationalError):
     """COMMIT itself failed: its frames may be in the write-ahead log, where a recovery would find them."""
 
 
+_BUGS = (sqlite3.ProgrammingError, sqlite3.InterfaceError, sqlite3.NotSupportedError)
+
+
 def as_store_error(error: BaseException) -> BaseException:
-    """The same failure in the store's words; a bug stays what it is."""
-    if isinstance(error, sqlite3.Error):
+    """The same failure in the store's words; a bug stays what it is, SQLite's complaints about wrong use included."""
+    if isinstance(error, sqlite3.Error) and not isinstance(error, _BUGS):
         told = StoreUnavailable(str(error), may_have_happened=isinstance(error, CommitFailed))
         told.__cause__ = error
         return told

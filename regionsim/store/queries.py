@@ -121,12 +121,15 @@ def put_outbox(connection: sqlite3.Connection, entry: OutboxEntry) -> int:
     Errors: sqlite3.IntegrityError when that one is newer.
     """
     address = (entry.destination, entry.key_id, entry.kind, entry.shared_version)
-    connection.execute(
-        "DELETE FROM outbox WHERE destination = ? AND key_id = ? AND kind = ? AND shared_version <= ?", address
-    )
+    replaced = connection.execute(
+        "DELETE FROM outbox WHERE destination = ? AND key_id = ? AND kind = ? AND shared_version <= ?"
+        " RETURNING since_ns",
+        address,
+    ).fetchall()
+    since_ns = min(entry.since_ns, *(since_ns for (since_ns,) in replaced)) if replaced else entry.since_ns
     put = connection.execute(
-        "INSERT INTO outbox (destination, key_id, kind, shared_version, body) VALUES (?, ?, ?, ?, ?)",
-        (*address, entry.body),
+        "INSERT INTO outbox (destination, key_id, kind, shared_version, since_ns, body) VALUES (?, ?, ?, ?, ?, ?)",
+        (*address, since_ns, entry.body),
     )
     assert put.lastrowid is not None, "a row was inserted"
     return put.lastrowid
@@ -135,15 +138,15 @@ def put_outbox(connection: sqlite3.Connection, entry: OutboxEntry) -> int:
 def acknowledge_outbox(connection: sqlite3.Connection, acknowledgement: Acknowledgement) -> int:
     """Drop what needs not be sent again; returns how many entries that was."""
     return connection.execute(
-        "DELETE FROM outbox WHERE destination = ? AND key_id = ? AND shared_version <= ? AND kind = ifnull(?, kind)",
-        (acknowledgement.destination, acknowledgement.key_id, acknowledgement.shared_version, acknowledgement.kind),
+        "DELETE FROM outbox WHERE destination = ? AND key_id = ? AND kind = ? AND shared_version <= ?",
+        (acknowledgement.destination, acknowledgement.key_id, acknowledgement.kind, acknowledgement.shared_version),
     ).rowcount
 
 
 def load_outbox(connection: sqlite3.Connection) -> Iterator[OutboxRow]:
     """What still must be sent, in order of last change."""
-    for sequence, destination, key_id, kind, shared_version, body in connection.execute(
-        "SELECT sequence, destination, key_id, kind, shared_version, body FROM outbox ORDER BY sequence"
+    for sequence, destination, key_id, kind, shared_version, since_ns, body in connection.execute(
+        "SELECT sequence, destination, key_id, kind, shared_version, since_ns, body FROM outbox ORDER BY sequence"
     ):
         yield OutboxRow(
             sequence=sequence,
@@ -151,6 +154,7 @@ def load_outbox(connection: sqlite3.Connection) -> Iterator[OutboxRow]:
             key_id=key_id,
             kind=kind,
             shared_version=shared_version,
+            since_ns=since_ns,
             body=body,
         )
 
@@ -186,12 +190,6 @@ def read_audit(
         ),
     ):
         yield StoredSegment(sequence=sequence, first_ns=first_ns, last_ns=last_ns, record_count=record_count, body=body)
-
-
-def count_audit_records(connection: sqlite3.Connection) -> int:
-    """How many audit records the segments hold."""
-    (count,) = connection.execute("SELECT coalesce(sum(record_count), 0) FROM audit_segments").fetchone()
-    return int(count)
 
 
 def integrity_check(connection: sqlite3.Connection) -> tuple[str, ...]:

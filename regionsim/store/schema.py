@@ -86,6 +86,7 @@ _FIRST_TABLES = (
         key_id         TEXT NOT NULL,
         kind           TEXT NOT NULL,
         shared_version INTEGER NOT NULL,
+        since_ns       INTEGER NOT NULL,
         body           BLOB NOT NULL,
         UNIQUE (destination, key_id, kind)
     ) STRICT

@@ -35,8 +35,9 @@ MAX_GROUP = 256
 Sequences = tuple[int, ...]
 Then = Callable[[Sequences], object]
 
-_REFUSALS = (sqlite3.Error, AssertionError, TypeError, ValueError, OverflowError)
-"""What storing one outcome may raise: constraints, versions, values that SQLite cannot hold."""
+_REFUSALS = (sqlite3.IntegrityError, sqlite3.DataError, OverflowError, UnicodeEncodeError, AssertionError)
+"""What storing one outcome may raise and still be that outcome's own affair: constraints, values that SQLite cannot
+hold, versions. Everything else is the disk's failure or a bug, and goes to everybody."""
 
 
 class Store:
@@ -86,11 +87,6 @@ class Store:
     def statement_count(self) -> int:
         """Statements that SQLite was asked to run since the store was opened."""
         return self._connection.statement_count
-
-    @property
-    def unacknowledged_count(self) -> int:
-        """Outcomes handed over and not answered."""
-        return len(self._group) + len(self._waiting)
 
     async def commit(self, commit: Commit, *, then: Then | None = None) -> Sequences:
         """The sequences of the outbox entries, in order, once all of `commit` is committed.
@@ -170,10 +166,6 @@ class Store:
                 )
             )
         )
-
-    async def audit_record_count(self) -> int:
-        """How many audit records are committed. Errors: StoreError."""
-        return await self._read(queries.count_audit_records)
 
     async def integrity_check(self) -> tuple[str, ...]:
         """What is wrong with the file; empty when nothing is. Errors: StoreError."""
@@ -268,8 +260,8 @@ def _under_savepoint(raw: sqlite3.Connection, write: Callable[[], T]) -> T | Exc
     try:
         answer = write()
     except _REFUSALS as error:
-        if isinstance(error, sqlite3.OperationalError) or not raw.in_transaction:
-            raise  # the disk's failure, not this outcome's: it is everybody's
+        if not raw.in_transaction:
+            raise  # SQLite has rolled back all of it: it is everybody's
         raw.execute("ROLLBACK TO outcome")
         answer = error if isinstance(error, AssertionError) else _refused(error)
     raw.execute("RELEASE outcome")

@@ -12,13 +12,15 @@ class OutboxEntry:
     """A message that must reach `destination`. `body` is opaque here.
 
     Of the entries with one destination, key and kind only the newest is kept; its `shared_version` is never below the
-    one that it replaces.
+    one that it replaces. `since_ns` (epoch) is when it was committed; it takes over an earlier one from the entry that
+    it replaces, because the destination has been behind since then.
     """
 
     destination: str
     key_id: str
     kind: str
     shared_version: int
+    since_ns: int
     body: bytes = field(repr=False)
 
 
@@ -35,15 +37,16 @@ class OutboxRow(OutboxEntry):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Acknowledgement:
-    """The destination has this key as of `shared_version`: what waits for it up to there need not be sent again.
+    """The destination has this key as of `shared_version`: what of this kind waits for it up to there need not be sent
+    again.
 
-    `kind` None means entries of every kind. A newer entry stays: it is not what was acknowledged.
+    A newer entry stays: it is not what was acknowledged.
     """
 
     destination: str
     key_id: str
+    kind: str
     shared_version: int
-    kind: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -301,3 +301,80 @@ def test_a_blob_that_cannot_be_filled_in_fails_its_step():
     assert messages(result)[3].startswith(
         "$date is not known: step 1 (line 11), which saves it, was refused or did not"
     )
+
+
+def test_a_metric_counts_the_calls_that_are_on_their_way():
+    """Calls sent into an outage hang for 20 s: they have no answer yet as the metric is asked for."""
+    workload = (
+        "workloads:\n  w: {as: alice, client: {near: us-east-1, regions: [us-east-1], timeout: 20s}, every: 1s, "
+        "from: 1s, until: 50s, call: {GenerateRandom: {NumberOfBytes: 8}}}\n"
+    )
+    result = play(
+        "{at: 40s, fault: {region_outage: us-east-1}}",
+        '{at: 55s, expect_metric: {workload: w, failed: "== 0", requests: "== 49"}}',
+        '{at: 56s, expect_metric: {region: us-east-1, window: [0s, 45s], failed: "== 5", requests: "== 44"}}',
+        more=workload + "until: 57s\n",
+    )
+    assert messages(result)[2] == "failed: wanted == 0, measured 10"
+    assert instants(result, "expect_metric") == [55_000, 56_000], "as of the step, whenever it was known"
+
+
+def test_calls_sent_while_a_metric_waits_are_none_of_it():
+    workload = (
+        "workloads:\n  w: {as: alice, client: {near: us-east-1, regions: [us-east-1], timeout: 5s}, every: 1s, "
+        "from: 1s, until: 50s, call: {GenerateRandom: {NumberOfBytes: 8}}}\n"
+    )
+    result = play(
+        "{at: 10500ms, fault: {region_outage: us-east-1}, for: 30s}",
+        '{at: 12500ms, expect_metric: {workload: w, failed: "== 2", requests: "== 12"}}',
+        more=workload + "until: 1m\n",
+    )
+    assert messages(result) == {}
+
+
+@pytest.mark.parametrize(
+    ("fault", "name"),
+    [
+        ("{link_cut: [us-east-1, eu-west-1]}", "link_cut"),
+        ("{link_loss: {between: [us-east-1, eu-west-1], loss: 50%}}", "link_loss"),
+        ("{region_outage: eu-west-1}", "region_outage"),
+    ],
+)
+def test_a_fault_that_met_no_call_and_no_message_leaves_the_verdict_open(fault, name):
+    listed = "as: alice, in: us-east-1, call: {ListKeys: {}}"
+    result = play(f"{{at: 1s, fault: {fault}, for: 5s}}", f"{{at: 2s, {listed}}}", more="until: 10s\n")
+    assert result.verdict is Verdict.UNKNOWN
+    assert result.reason == f"{name} never applied: no call and no message met it"
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "{link_cut: [us-east-1, eu-west-1]}",
+        "{link_loss: {between: [us-east-1, eu-west-1], loss: 10%}}",
+        "{region_outage: eu-west-1}",
+        "{region_outage: us-east-1}",
+        "{region_crash: eu-west-1}",
+    ],
+)
+def test_a_fault_that_met_a_message_or_a_call_applied(fault):
+    replicated = "as: alice, in: us-east-1, call: {ReplicateKey: {KeyId: $key, ReplicaRegion: eu-west-1}}"
+    error = "ConnectTimeout" if "outage: us" in fault else "KMSInternalException"
+    expect = "" if "loss" in fault else f", expect: {{error: {error}}}"
+    result = play(CREATE, f"{{at: 1s, fault: {fault}, for: 5s}}", f"{{at: 2s, {replicated}{expect}}}")
+    assert (result.verdict, messages(result)) == (Verdict.OK, {})
+
+
+def test_a_crash_applies_even_if_nobody_calls():
+    listed = "as: alice, in: us-east-1, call: {ListKeys: {}}"
+    result = play("{at: 1s, fault: {region_crash: eu-west-1}, for: 5s}", f"{{at: 2s, {listed}}}", more="until: 10s\n")
+    assert result.verdict is Verdict.OK
+
+
+def test_each_fault_counts_for_itself_even_under_one_name():
+    listed = "as: alice, in: us-east-1, call: {ListKeys: {}}, expect: {error: ConnectionRefused}"
+    outage = "fault: {region_outage: {region: us-east-1, mode: refuse}}, for: 5s"
+    result = play(
+        CREATE, f"{{at: 1s, {outage}}}", f"{{at: 2s, {listed}}}", f"{{at: 10s, {outage}}}", more="until: 20s\n"
+    )
+    assert result.reason == "region_outage never applied: no call and no message met it"

@@ -26,7 +26,7 @@ def test_it_holds(played, name):
     assert result.verdict is regionsim.Verdict.OK, result.reason
     assert result.expectations
     assert all(expectation.passed for expectation in result.expectations)
-    assert all(invariant.passed for invariant in result.invariants)
+    assert all(invariant.passed is not False for invariant in result.invariants)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -55,6 +55,8 @@ async def work(simulation: Simulation, regions: tuple[str, ...], number: int) ->
     home = regions[0]
     for turn in itertools.count():
         name = f"alias/{number}-{turn}-{uuid.uuid4().hex[:8]}"
+        if number == 0:
+            simulation.regions[home].fleet.rotate_domain_key()
         key = (await call(simulation, home, "CreateKey", MultiRegion=True))["KeyMetadata"]["KeyId"]
         tell(key=key)
         blob = (await call(simulation, home, "Encrypt", KeyId=key, Plaintext=key.encode()))["CiphertextBlob"]

@@ -13,6 +13,8 @@ from regionsim.authorization.policy import PolicyKind, parse_policy
 from regionsim.client.client import Client, Reply
 from regionsim.client.settings import ClientSettings
 from regionsim.faults.kinds import Fault
+from regionsim.faults.verdicts import DiskRule
+from regionsim.invariants.settling import settle
 from regionsim.invariants.verdicts import Finding
 from regionsim.invariants.watch import Watch
 from regionsim.kms.errors import KmsError
@@ -130,12 +132,20 @@ def play(
     connection: ConnectionKind = "inline",
     hsm_profile: str = "aws-like",
     has_quotas: bool = False,
+    disk_rule: Callable[[str], DiskRule] | None = None,
 ) -> tuple[T, str]:
     """Run `script` in a world; its result and the trace's digest. Every invariant must hold at the end."""
 
     async def main() -> tuple[T, str]:
         trace = Trace(now_ns)
-        ground = virtual_ground(seed=seed, start_at_ns=START_NS, folder=folder, trace=trace, connection=connection)
+        ground = virtual_ground(
+            seed=seed,
+            start_at_ns=START_NS,
+            folder=folder,
+            trace=trace,
+            connection=connection,
+            disk_rule=disk_rule,
+        )
         world = World(
             regions=regions,
             directory=directory(),
@@ -150,10 +160,11 @@ def play(
         await simulation.start()
         result = await script(running)
         digest = trace.digest
+        await settle(simulation)
         running.findings = await running.watch.conclude()
         await simulation.stop()
         for finding in running.findings:
-            assert finding.passed, f"{finding.name}: {finding.detail}"
+            assert finding.passed is not False, f"{finding.name}: {finding.detail}"
         return result, digest
 
     folder.mkdir(parents=True, exist_ok=True)

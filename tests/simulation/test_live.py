@@ -148,6 +148,67 @@ def test_what_was_acknowledged_survives_kill_9(tmp_path: Path, regions: tuple[st
     assert len(acknowledged) > 30
 
 
+def test_keys_made_after_a_domain_key_rotation_outlive_the_process(tmp_path: Path) -> None:
+    """The fleet forgets everything without a stop: what it had wrapped under the new domain key opens all the same."""
+
+    async def first_life() -> bytes:
+        simulation = live_simulation(tmp_path, (US,))
+        await simulation.start()
+        region = simulation.regions[US]
+        region.fleet.rotate_domain_key()
+        key_id = (await call(simulation, US, "CreateKey"))["KeyMetadata"]["KeyId"]
+        blob: bytes = (await call(simulation, US, "Encrypt", KeyId=key_id, Plaintext=b"x"))["CiphertextBlob"]
+        await region.crash()
+        simulation.close_hsms()
+        await simulation.stop()
+        return blob
+
+    async def second_life(blob: bytes) -> tuple[bytes, int]:
+        simulation = live_simulation(tmp_path, (US,))
+        await simulation.start()
+        opened: bytes = (await call(simulation, US, "Decrypt", CiphertextBlob=blob))["Plaintext"]
+        domain_keys = len(simulation.regions[US].fleet.domain_keys)
+        await simulation.stop()
+        simulation.close_hsms()
+        return opened, domain_keys
+
+    assert run_real_time(second_life(run_real_time(first_life()))) == (b"x", 2)
+
+
+def test_a_domain_that_cannot_be_saved_is_not_rotated(tmp_path: Path) -> None:
+    async def main() -> None:
+        simulation = live_simulation(tmp_path, (US,))
+        await simulation.start()
+        fleet = simulation.regions[US].fleet
+        before = fleet.domain_keys
+        token = tmp_path / f"{US}.domain"
+        token.unlink()
+        token.mkdir()  # nothing can take its place
+        with pytest.raises(ConfigError, match=f"{US}.domain cannot be written"):
+            fleet.rotate_domain_key()
+        assert fleet.domain_keys == before
+        token.rmdir()
+        fleet.rotate_domain_key()
+        assert len(fleet.domain_keys) == len(before) + 1
+        await simulation.stop()
+        simulation.close_hsms()
+
+    run_real_time(main())
+
+
+def test_a_sealing_key_that_was_made_is_told_of_once(tmp_path: Path) -> None:
+    async def told() -> list[object]:
+        simulation = live_simulation(tmp_path, (US,))
+        await simulation.start()
+        await simulation.stop()
+        simulation.close_hsms()
+        made = [event for event in simulation.trace.recent(100) if event.kind == "sealing_key_made"]
+        return [event.fields for event in made]
+
+    assert run_real_time(told()) == [{"file": "seal.key"}]
+    assert run_real_time(told()) == []
+
+
 def test_data_without_its_domain_token_does_not_start(tmp_path: Path) -> None:
     child = Child(tmp_path, (US,))
     child.wait_for_lines(5)

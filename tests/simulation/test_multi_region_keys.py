@@ -321,3 +321,19 @@ def test_a_replica_costs_two_create_keys_in_its_region(tmp_path: Path) -> None:
 
     # Five CreateKey a second: two replicas fit into one, a third does not (ReplicateKey itself is asked only thrice).
     assert play(script, tmp_path, has_quotas=True)[0] == ["ok", "ok", "throttled"]
+
+
+def test_decrypting_at_a_replica_that_is_creating_is_refused_for_its_state(tmp_path: Path) -> None:
+    async def script(world: Play) -> None:
+        key_id = (await world.call(US, "CreateKey", MultiRegion=True))["KeyMetadata"]["KeyId"]
+        blob = (await world.call(US, "Encrypt", KeyId=key_id, Plaintext=b"x"))["CiphertextBlob"]
+        await world.call(US, "ReplicateKey", KeyId=key_id, ReplicaRegion=EU)
+        await world.until(lambda: bool(world.happened("replica_creating", EU)))
+        refusal = await world.refused(EU, "Decrypt", CiphertextBlob=blob)
+        assert isinstance(refusal, KMSInvalidStateException)
+        assert refusal.message.endswith(" is creating.")
+        stranger = await world.refused(EU, "Decrypt", caller="mallory", CiphertextBlob=blob)
+        assert isinstance(stranger, AccessDeniedException), "who may not, hears nothing of the key's state"
+        await world.settled()
+
+    play(script, tmp_path)

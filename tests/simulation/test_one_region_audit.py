@@ -311,3 +311,16 @@ async def test_parameters_that_are_no_parameters_do_not_stop_the_trail(
     await tasks.sleep(100 * MILLISECOND)
     (entry,) = await kms.stored_entries()
     assert (entry.event_name, entry.error_code) == ("Encrypt", refusal.code)
+
+
+@one_region()
+async def test_a_strangers_trail_does_not_tell_that_a_key_exists(kms: OneRegion) -> None:
+    key_id = await kms.create_key()
+    blob = (await kms.call("alice", "Encrypt", KeyId=key_id, Plaintext=b"x"))["CiphertextBlob"]
+    for operation, parameters in (("DescribeKey", {"KeyId": key_id}), ("Decrypt", {"CiphertextBlob": blob})):
+        await kms.refusal("zoe", operation, **parameters)
+    await tasks.sleep(200 * MILLISECOND)
+    told = [entry for entry in await kms.stored_entries() if entry.caller is not None and entry.caller.name == "zoe"]
+    assert [entry.event_name for entry in told] == ["DescribeKey", "Decrypt"]
+    assert all(entry.recipients == (entry.caller.account,) for entry in told if entry.caller)
+    assert all(entry.resources == () for entry in told)

@@ -405,11 +405,23 @@ async def test_domain_keys_rotate_and_every_blob_still_opens(kms: OneRegion) -> 
     first = kms.region.state.material(key_id, material_id)
     kms.region.fleet.rotate_domain_key()
     assert (await kms.call("alice", "Decrypt", CiphertextBlob=blob))["Plaintext"] == b"order 4711"
+    assert kms.region.state.material(key_id, material_id) == first, "nothing is visible before it is committed"
+    await kms.region.flush_audit()
     second = kms.region.state.material(key_id, material_id)
     assert first is not None
     assert second is not None
     assert first.token != second.token
-    await kms.region.flush_audit()
     await kms.reboot()
     assert kms.region.state.material(key_id, material_id) == second
     assert (await kms.call("alice", "Decrypt", CiphertextBlob=blob))["Plaintext"] == b"order 4711"
+
+
+@one_region()
+async def test_the_ciphertext_is_looked_at_last(kms: OneRegion) -> None:
+    """A named key and bytes that are no ciphertext: who may, and in which state the key is, comes first."""
+    key_id = await kms.create_key()
+    junk = {"KeyId": key_id, "CiphertextBlob": b"no ciphertext"}
+    assert (await kms.refusal("bob", "Decrypt", **junk)).code == "AccessDeniedException"
+    assert (await kms.refusal("alice", "Decrypt", **junk)).code == "InvalidCiphertextException"
+    await kms.call("alice", "DisableKey", KeyId=key_id)
+    assert (await kms.refusal("alice", "Decrypt", **junk)).code == "DisabledException"

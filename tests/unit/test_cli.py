@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import shutil
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from regionsim import cli
+from regionsim.scenario import library
 from regionsim.scenario import run as run_module
 from regionsim.scenario.library import shipped_paths
 from tests.unit.scenario.conftest import SMALL
@@ -87,9 +91,14 @@ def test_the_version(capsys):
         (["--sed"], "there is no option '--sed' before a command"),
         (["run"], "regionsim run: the following arguments are required: SCENARIO; see regionsim run --help"),
         (["run", "quickstart", "--sed", "3"], "regionsim run: does not take '--sed', did you mean '--seed'?; see regionsim"),
-        (["run", "quickstart", "--seed", "x"], "regionsim run: argument --seed: invalid int value: 'x'; see regionsim run"),
-        (["run", "quickstart", "--seed", "-1"], "a seed is a whole number from 0 to 9223372036854775807, not -1"),
-        (["run", "quickstart", "--rate", "0"], "a rate is more than 0 virtual seconds per second, not 0.0"),
+        (["run", "quickstart", "--seed", "x"], "regionsim run: argument --seed: a seed is a whole number from 0 to 9223372036854775807, not 'x'"),
+        (["run", "quickstart", "--seed", "-1"], "regionsim run: argument --seed: a seed is a whole number from 0 to 9223372036854775807, not '-1'"),
+        (["run", "quickstart", "--rate", "0"], "regionsim run: argument --rate: a rate is more than 0 virtual seconds per second, not '0'"),
+        (["run", "quickstart", "--rate", "nan"], "regionsim run: argument --rate: a rate is more than 0 virtual"),
+        (["run", "quickstart", "--rate", "inf"], "regionsim run: argument --rate: a rate is more than 0 virtual seconds per second, not 'inf'; leave it out"),
+        (["run", "quickstart", "--seed", "9" * 5000], f"regionsim run: argument --seed: a seed is a whole number from 0 to 9223372036854775807, not '{'9' * 60}...'"),
+        (["run", "quickstart", "--json", ""], "regionsim run: argument --json: the name of a file is wanted, this is empty"),
+        (["run", "quickstart", "--json", "-", "--trace", "-"], "--json - and --trace - cannot share stdout"),
         (["run", "quickstart", "--rewrite", "--seed", "3"], "--rewrite writes the transcript of the file's own seed"),
         (["run", "quikstart"], "quikstart:1:1: no file and no shipped scenario 'quikstart'; did you mean 'quickstart'?"),
         (["check"], "regionsim check: the following arguments are required: SCENARIO"),
@@ -129,7 +138,7 @@ def test_very_many_mistakes_are_cut_short(tmp_path, capsys):
     path.write_text(BROKEN + "  - {sai: x}\n" * 80, encoding="utf-8")
     assert cli.main(["check", str(path)]) == 2
     lines = capsys.readouterr().err.splitlines()
-    assert (len(lines), lines[-1]) == (51, "and 30 more")
+    assert (len(lines), lines[-1]) == (51, "... and 30 more")
 
 
 @pytest.mark.parametrize("command", ["run", "check"])
@@ -196,6 +205,55 @@ def test_json_on_stdout_stands_there_alone(capsys):
     captured = capsys.readouterr()
     assert json.loads(captured.out)["seed"] == 8
     assert "verdict   ok" in captured.err
+
+
+def test_a_trace_on_stdout_stands_there_alone(capsys):
+    assert cli.main(["run", "quickstart", "--trace", "-"]) == 0
+    captured = capsys.readouterr()
+    header, *events = captured.out.splitlines(keepends=True)
+    assert json.loads(header)["scenario"] == "First steps with a key"
+    assert f"sha256 {hashlib.sha256(''.join(events).encode()).hexdigest()}" in captured.err
+
+
+def test_an_installed_scenario_is_not_rewritten(tmp_path, monkeypatch, capsys):
+    (tmp_path / "library").mkdir()
+    shutil.copy(shipped_paths()["quickstart"], tmp_path / "library")
+    monkeypatch.setattr(library, "_PACKAGE", tmp_path)
+    assert cli.main(["run", "quickstart", "--rewrite"]) == 2
+    assert capsys.readouterr().err.endswith("quickstart.yaml'; copy the file first\n")
+    assert not (tmp_path / "library" / "quickstart.transcript").exists()
+
+
+def test_an_action_that_kms_does_not_have_is_a_warning(tmp_path, capsys):
+    path = tmp_path / "s.yaml"
+    path.write_text(
+        SMALL.replace('Action: "kms:*"', 'Action: ["kms:Decrpt", "s3:GetObject", "kms:Decrypt"]'), encoding="utf-8"
+    )
+    assert cli.main(["check", str(path)]) == 0
+    captured = capsys.readouterr()
+    assert captured.err.startswith(f"{path}:10:")
+    assert captured.err.count("\n") == 1
+    assert "warning: 'kms:Decrpt' names no action of KMS" in captured.err
+    assert "well-formed" in captured.out
+
+
+def test_a_very_wrong_file_is_told_quickly(tmp_path, capsys):
+    path = tmp_path / "s.yaml"
+    path.write_text(SMALL + "".join(f"key{n}: 1\n" for n in range(50_000)), encoding="utf-8")
+    began = time.perf_counter()
+    assert cli.main(["check", str(path)]) == 2
+    assert time.perf_counter() - began < 10  # it was a minute; 2 s where nothing else runs
+    lines = capsys.readouterr().err.splitlines()
+    assert (len(lines), lines[-1]) == (51, "... and 950 more at least: the rest was not read")
+
+
+def test_a_line_break_in_a_file_name_breaks_no_line(tmp_path, capsys):
+    path = tmp_path / "a\nb.yaml"
+    path.write_text(SMALL, encoding="utf-8")
+    assert cli.main(["check", str(path), str(tmp_path / "c\nd.yaml")]) == 2
+    captured = capsys.readouterr()
+    assert captured.out.endswith("a\\nb.yaml: well-formed, 7 steps\n")
+    assert captured.err.count("\n") == 1
 
 
 def test_rewrite_writes_the_transcript_beside_the_scenario(broken, capsys):

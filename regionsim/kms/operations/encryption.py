@@ -61,26 +61,30 @@ def current_material(view: View, key: KmsKey) -> MaterialRef:
     return material
 
 
-def key_of_blob(view: View, caller_account: str, blob: bytes) -> tuple[KmsKey, MaterialRef]:
-    """The key and the backing key that a blob's clear header names.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """What a decryption is about, before anybody has said that it may be.
 
-    Errors: InvalidCiphertextException for bytes that are no blob, or whose backing key this Region does not hold;
-    AccessDeniedException for a key that is not here.
+    `key` is the one to be authorized: named by the caller, or by the blob's clear header. `is_other_key`: the blob
+    says that another key made it. `material` is the backing key that opens the blob; None when this Region does not
+    hold it, or when the bytes are no blob.
     """
-    try:
-        header = parse(blob)
-    except MalformedBlob:
-        raise InvalidCiphertextException from None
-    key = view.state.key_by_bytes(header.key_id_bytes)
-    if key is None:
-        raise AccessDeniedException(UNKNOWN_CIPHERTEXT_KEY)
-    prefix = header.material_prefix.hex()
-    for material_id in view.state.material_ids(key.key_id):
-        if material_id.startswith(prefix):
-            material = view.state.material(key.key_id, material_id)
-            assert material is not None
-            return key, material
-    raise InvalidCiphertextException
+
+    key: KmsKey
+    is_other_key: bool = False
+    material: MaterialRef | None = None
+
+    def require_same_key(self) -> None:
+        """Errors: IncorrectKeyException when the named key did not make the blob, whatever its state or usage.
+        Observed."""
+        if self.is_other_key:
+            raise IncorrectKeyException(WRONG_KEY)
+
+    def opened_by(self) -> MaterialRef:
+        """The backing key that opens the blob. Errors: InvalidCiphertextException; asked last, as cryptography is."""
+        if self.material is None:
+            raise InvalidCiphertextException
+        return self.material
 
 
 def raise_dry_run() -> NoReturn:
@@ -165,7 +169,8 @@ class Decrypt(Operation[DecryptRequest]):
         return Reads(keys=(request.key_id,) if request.key_id else (), ciphertext=request.ciphertext_blob)
 
     def plan(self, view: View, call: Call, request: DecryptRequest) -> Plan[DecryptRequest]:
-        key, material = _source(view, call, request, self.name)
+        source = _source(view, call, request, self.name)
+        key = source.key
         refuse_grant_tokens(request.grant_tokens)
         require_on_key(
             view,
@@ -177,16 +182,18 @@ class Decrypt(Operation[DecryptRequest]):
             values={"kms:EncryptionAlgorithm": request.encryption_algorithm},
             is_named_by_ciphertext=request.key_id is None,
         )
+        source.require_same_key()
         require_state(self.name, key)
         require_usage(self.name, key, KeyUsage.ENCRYPT_DECRYPT)
         require_algorithm(key, request.encryption_algorithm)
         refuse_recipient(request.recipient)
         if request.ignores_ciphertext:
             raise_dry_run()
-        assert material is not None, "only a dry run has no material"
         assert request.ciphertext_blob is not None, "only a dry run has no ciphertext"
         job = hsm_jobs.Decrypt(
-            material=material, blob=request.ciphertext_blob, context=canonical(request.encryption_context)
+            material=source.opened_by(),
+            blob=request.ciphertext_blob,
+            context=canonical(request.encryption_context),
         )
         return Plan(call=call, request=request, region=view.region, now_ns=view.now_ns, keys=(key,), job=job)
 
@@ -204,10 +211,11 @@ class Decrypt(Operation[DecryptRequest]):
         return Outcome(response=response, facts=material_facts(plan.job.material.material_id))
 
 
-def _source(view: View, call: Call, request: DecryptRequest, permission: str) -> tuple[KmsKey, MaterialRef | None]:
-    """The key that a decryption is about, and the backing key (None in a dry run that ignores the ciphertext).
+def _source(view: View, call: Call, request: DecryptRequest, permission: str) -> Source:
+    """What the request is about.
 
-    A KeyId that did not make the blob is refused as such, whatever its state or usage (recorded).
+    Errors: what `resolve` refuses; without a KeyId also InvalidCiphertextException for bytes that are no blob, and
+    AccessDeniedException for a key that is not here.
     """
     named = None
     if request.key_id is not None:
@@ -215,16 +223,32 @@ def _source(view: View, call: Call, request: DecryptRequest, permission: str) ->
     if request.ignores_ciphertext:
         if named is None:
             raise ValidationException("KeyId is required when the ciphertext is ignored.")
-        return named, None
+        return Source(key=named)
     if request.ciphertext_blob is None:
         raise ValidationException(
             "1 validation error detected: Value null at 'ciphertextBlob' failed to satisfy constraint: "
             "Member must not be null"
         )
-    key, material = key_of_blob(view, call.caller.account, request.ciphertext_blob)
-    if named is not None and named.key_id != key.key_id:
-        raise IncorrectKeyException(WRONG_KEY)
-    return key, material
+    return _of_blob(view, named, request.ciphertext_blob)
+
+
+def _of_blob(view: View, named: KmsKey | None, blob: bytes) -> Source:
+    try:
+        header = parse(blob)
+    except MalformedBlob:
+        if named is None:
+            raise InvalidCiphertextException from None
+        return Source(key=named)
+    made_by = view.state.key_by_bytes(header.key_id_bytes)
+    if named is not None and (made_by is None or made_by.key_id != named.key_id):
+        return Source(key=named, is_other_key=True)
+    if made_by is None:
+        raise AccessDeniedException(UNKNOWN_CIPHERTEXT_KEY)
+    prefix = header.material_prefix.hex()
+    held = (known for known in view.state.material_ids(made_by.key_id) if known.startswith(prefix))
+    material_id = next(held, None)
+    material = None if material_id is None else view.state.material(made_by.key_id, material_id)
+    return Source(key=made_by, material=material)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -271,29 +295,31 @@ class ReEncrypt(Operation[ReEncryptRequest]):
         return Reads(keys=keys, ciphertext=request.ciphertext_blob)
 
     def plan(self, view: View, call: Call, request: ReEncryptRequest) -> Plan[ReEncryptRequest]:
-        source, material = _source(view, call, request.decryption(), "ReEncryptFrom")
+        source = _source(view, call, request.decryption(), "ReEncryptFrom")
         destination = resolve(
             view.state, call.caller, request.destination_key_id, operation="ReEncryptTo", takes_alias=True
         )
         refuse_grant_tokens(request.grant_tokens)
-        _require_both(view, call, request, source, destination)
+        _require_both(view, call, request, source.key, destination)
+        source.require_same_key()
         for key, algorithm in (
-            (source, request.source_encryption_algorithm),
+            (source.key, request.source_encryption_algorithm),
             (destination, request.destination_encryption_algorithm),
         ):
             require_state(self.name, key)
             require_usage(self.name, key, KeyUsage.ENCRYPT_DECRYPT)
             require_algorithm(key, algorithm)
-        if material is None or request.ciphertext_blob is None:
+        if request.decryption().ignores_ciphertext:
             raise_dry_run()
+        assert request.ciphertext_blob is not None, "only a dry run has no ciphertext"
         job = hsm_jobs.ReEncrypt(
-            source=material,
+            source=source.opened_by(),
             blob=request.ciphertext_blob,
             source_context=canonical(request.source_encryption_context),
             destination=current_material(view, destination),
             destination_context=canonical(request.destination_encryption_context),
         )
-        keys = (source, destination)
+        keys = (source.key, destination)
         return Plan(call=call, request=request, region=view.region, now_ns=view.now_ns, keys=keys, job=job)
 
     def answer(self, plan: Plan[ReEncryptRequest], answer: HsmAnswer | None) -> Outcome:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from regionsim.client.client import CONNECT_TIMEOUT, CONNECTION_REFUSED, Client, Reply
+from regionsim.client.client import CONNECT_TIMEOUT, CONNECTION_REFUSED, READ_TIMEOUT, Client, Reply
 from regionsim.client.settings import ClientSettings, RetryMode
 from regionsim.faults.kinds import OutageMode, RegionCrash, RegionOutage
 from regionsim.network.latencies import one_way_ns
@@ -100,7 +100,7 @@ def test_a_crashed_region_refuses_connections_and_loses_calls_on_their_way(tmp_p
         await world.until(lambda: world.region(US).is_up)
         begun = Scope("fault").call_later_ns(one_way_ns(EU, US) + 5_000_000, world.break_with, RegionCrash(region=US))
         lost = await world.client_call(settings(US), "CreateKey", {})
-        assert lost.error == CONNECT_TIMEOUT
+        assert lost.error == READ_TIMEOUT
         begun.cancel()
 
     play(script, tmp_path)
@@ -280,7 +280,7 @@ def test_an_answer_after_the_time_out_is_not_heard(tmp_path: Path) -> None:
     async def script(world: Play) -> None:
         short = one_way_ns(EU, US) / SECOND * 1.5
         reply = await world.client_call(settings(US, timeout_s=short), "CreateKey", {})
-        assert reply.error == CONNECT_TIMEOUT
+        assert reply.error == READ_TIMEOUT
         await world.rest(2)
         assert len(list(world.region(US).state.all_keys())) == 1, "it happened all the same"
         assert len(world.happened("client_call")) == 1
@@ -292,7 +292,7 @@ def test_an_outage_that_begins_while_a_call_is_served_swallows_its_answer(tmp_pa
     async def script(world: Play) -> None:
         began = Scope("fault").call_later_ns(one_way_ns(EU, US) + 5_000_000, world.break_with, RegionOutage(region=US))
         reply = await world.client_call(settings(US), "CreateKey", {})
-        assert reply.error == CONNECT_TIMEOUT
+        assert reply.error == READ_TIMEOUT, "it was taken up, so it may have happened"
         assert world.region(US).counts.requests == 1
         began.cancel()
         world.heal()
@@ -327,3 +327,27 @@ def test_a_response_is_not_shown_in_a_repr(tmp_path: Path) -> None:
         assert "Plaintext" not in repr(reply)
 
     play(script, tmp_path)
+
+
+def test_what_one_call_meets_moves_no_draw_of_another(tmp_path: Path) -> None:
+    """Three calls; in one world the first meets an outage and fails over. The others set out just the same."""
+
+    def requests(folder: Path, *, is_out: bool) -> list[str]:
+        async def script(world: Play) -> None:
+            client = Client(world.simulation, settings(US, EU, timeout_s=1), "app")
+            principal = world.simulation.world.directory.principal(ACCOUNT, "alice")
+            if is_out:
+                world.break_with(RegionOutage(region=US))
+            first = await client.call("ListKeys", {}, principal)
+            assert len(first.tries) == (2 if is_out else 1)
+            if is_out:
+                world.heal()
+            for _ in range(2):
+                await client.call("ListKeys", {}, principal)
+            asked.extend(str(event.fields["request"]) for event in world.happened("call", US))
+
+        asked: list[str] = []
+        play(script, folder)
+        return asked
+
+    assert requests(tmp_path / "out", is_out=True) == requests(tmp_path / "well", is_out=False)[1:]

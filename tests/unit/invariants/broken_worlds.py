@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+from regionsim.invariants.settling import settle
 from regionsim.invariants.verdicts import Finding
 from regionsim.invariants.watch import Watch
 from regionsim.kms.key import KmsKey
@@ -32,6 +33,7 @@ def findings_of(
         trace.add_sink(running.events.append)
         await simulation.start()
         await script(running)
+        await settle(simulation)
         findings = await running.watch.conclude()
         await simulation.stop()
         return {finding.name: finding for finding in findings}
@@ -41,7 +43,7 @@ def findings_of(
 
 def failed(findings: dict[str, Finding]) -> set[str]:
     """The names of the invariants that did not hold."""
-    return {name for name, finding in findings.items() if not finding.passed}
+    return {name for name, finding in findings.items() if finding.passed is False}
 
 
 async def forge(world: Play, region: str, key: KmsKey) -> None:

@@ -9,8 +9,12 @@ import pytest
 
 from regionsim.faults.kinds import LinkCut, RegionCrash
 from regionsim.invariants.verdicts import Finding, Kind
+from regionsim.kms.errors import KMSInternalException
 from regionsim.kms.hsm_jobs import MaterialRef
+from regionsim.kms.messages import CreateReplica, Message, Synchronize
 from regionsim.kms.writes import PutKey, PutToken, RemoveKey
+from regionsim.region.exchange import Exchange
+from regionsim.region.peer import Peer
 from regionsim.store.values import Commit
 from tests.simulation.many_regions import AP, EU, US, Play
 from tests.unit.invariants.broken_worlds import failed, findings_of, forge
@@ -131,10 +135,50 @@ def test_convergence_is_not_claimed_of_a_world_that_is_not_healed(tmp_path: Path
         world.break_with(LinkCut(between=(US, EU)))
         await world.call(US, "RotateKeyOnDemand", KeyId=key_id)
 
+    finding = findings_of(script, tmp_path)["related_keys_converge"]
+    assert finding.passed is None
+    assert (finding.checked, finding.detail) == (0, "not checked: the run ended with fault on")
+
+
+def test_replication_that_never_delivers_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = Peer.take_due
+
+    def announces_nothing(self: Peer, limit: int | None = None) -> list[Message]:
+        return [message for message in kept(self, limit) if not isinstance(message, CreateReplica | Synchronize)]
+
+    keys = []
+
+    async def script(world: Play) -> None:
+        keys.append(await world.multi_region_key(US))
+        monkeypatch.setattr(Peer, "take_due", announces_nothing)
+        await world.call(US, "ReplicateKey", KeyId=keys[0], ReplicaRegion=EU)
+
     findings = findings_of(script, tmp_path)
-    assert findings["related_keys_converge"].passed
-    assert findings["related_keys_converge"].checked == 0
-    assert "not checked" in findings["related_keys_converge"].detail
+    assert failed(findings) == {"related_keys_converge"}
+    owed = f"{US} -> {EU}: 1 not acknowledged ({keys[0]})"
+    assert findings["related_keys_converge"].detail == f"no fault is on, yet {owed}"
+
+
+def test_material_that_never_comes_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def refuses(self: Exchange, peer: str, request: object) -> None:
+        raise KMSInternalException
+
+    monkeypatch.setattr(Exchange, "serve", refuses)
+
+    async def script(world: Play) -> None:
+        key_id = await world.multi_region_key(US)
+        await world.call(US, "ReplicateKey", KeyId=key_id, ReplicaRegion=EU)
+
+    detail = findings_of(script, tmp_path)["related_keys_converge"].detail
+    assert f"{EU} -> {US}: 1 materials not received (mrk-" in detail
+
+
+def test_a_region_that_stays_down_without_a_fault_is_found(tmp_path: Path) -> None:
+    async def script(world: Play) -> None:
+        await world.multi_region_key(US, EU)
+        await world.region(AP).crash()
+
+    assert findings_of(script, tmp_path)["related_keys_converge"].detail == f"no fault is on, yet {AP} is down"
 
 
 def test_a_key_that_no_region_that_is_up_has_is_not_checked(tmp_path: Path) -> None:
@@ -197,9 +241,8 @@ def test_regions_that_cannot_be_asked_are_no_violation(tmp_path: Path) -> None:
         world.break_with(RegionCrash(region=AP))
         await world.rest(1)
 
-    findings = findings_of(script, tmp_path)
-    assert findings["material_agrees"].passed
-    assert findings["material_agrees"].checked == 1
+    finding = findings_of(script, tmp_path)["material_agrees"]
+    assert (finding.passed, finding.checked) == (None, 0), "only what was answered counts"
 
 
 def test_when_the_first_holder_cannot_be_asked_nothing_is_counted(tmp_path: Path) -> None:
@@ -209,7 +252,7 @@ def test_when_the_first_holder_cannot_be_asked_nothing_is_counted(tmp_path: Path
             world.region(US).fleet.go_offline(index)
 
     findings = findings_of(script, tmp_path)
-    assert findings["material_agrees"].passed
+    assert findings["material_agrees"].passed is None
     assert findings["material_agrees"].checked == 0
 
 
@@ -229,7 +272,9 @@ def test_only_so_many_materials_are_probed_and_the_finding_says_so(
 
 def test_a_finding_keeps_its_first_violation() -> None:
     finding = Finding(name="x", kind=Kind.SAFETY)
-    assert finding.passed
+    assert finding.passed is None, "of nothing checked nothing is claimed"
+    finding.checked = 1
+    assert finding.passed is True
     finding.violate(5, "first")
     finding.violate(6, "second")
     assert (finding.passed, finding.violated_at_ns, finding.detail) == (False, 5, "first")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -70,7 +71,7 @@ def test_a_secret_that_was_only_committed_yet_is_found_in_the_log(tmp_path: Path
     async def script(world: Play) -> None:
         key_id = await a_life(world)
         body = FORMS[form](a_backing_key(world))
-        leak = OutboxEntry(destination=US, key_id=key_id, kind="leak", shared_version=1, body=body)
+        leak = OutboxEntry(destination=US, key_id=key_id, kind="leak", shared_version=1, since_ns=0, body=body)
         await world.region(EU).store.commit(Commit(outbox=(leak,)))
 
     findings = findings_of(script, tmp_path)
@@ -104,7 +105,7 @@ def test_with_too_much_to_search_a_part_is_searched_and_the_finding_says_so(
     monkeypatch.setattr("regionsim.invariants.secrets_inside._BYTES_SEARCHED_AT_MOST", 5_000_000)
     finding = findings_of(a_life, tmp_path)["secrets_stay_inside_hsms"]
     assert finding.passed
-    assert finding.detail.startswith("every ")
+    assert finding.detail.startswith("one in ")
     assert finding.checked > 0
 
 
@@ -116,4 +117,19 @@ def test_only_so_much_of_links_and_trace_is_kept(tmp_path: Path, monkeypatch: py
         assert world.simulation.trace.digest, "what there is is handed over"
         world.simulation.trace.emit(US, "careless", note=a_backing_key(world).hex())
 
-    assert findings_of(script, tmp_path)["secrets_stay_inside_hsms"].passed
+    finding = findings_of(script, tmp_path)["secrets_stay_inside_hsms"]
+    assert finding.passed
+    links, trace = finding.detail.split("; ")
+    assert re.fullmatch(r"only the first [\d,]+ bytes of links were searched", links)
+    assert re.fullmatch(r"only the first [\d,]+ bytes of the trace were searched", trace)
+
+
+def test_a_secret_that_its_hsms_have_forgotten_since_is_found(tmp_path: Path) -> None:
+    async def script(world: Play) -> None:
+        await world.call(US, "CreateKey")  # in one Region: nobody else has it
+        secret = a_backing_key(world)
+        for index in range(3):
+            world.region(US).fleet.zeroise(index)
+        world.simulation.trace.emit(EU, "careless", note=secret.hex())
+
+    assert failed(findings_of(script, tmp_path)) == {"secrets_stay_inside_hsms"}

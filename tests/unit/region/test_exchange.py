@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from regionsim.faults.kinds import LinkCut
 from regionsim.kms.messages import AgreementHalf, MaterialBatch, MaterialRequest, Synchronize
 from regionsim.region.exchange import MATERIALS_PER_BATCH, Exchange, _Acceptance, _Offer
 from regionsim.runtime.clock import NS_PER_DAY
@@ -265,10 +266,20 @@ def test_material_under_a_domain_key_that_is_gone_cannot_be_sent_and_stops_nothi
         await world.call(US, "ReplicateKey", KeyId=old, ReplicaRegion=EU)
         await world.rest(5)
         assert {event.fields["error"] for event in world.happened("exchange_failed", US)} == {"KeyUnavailableException"}
+        assert {event.fields["key"] for event in world.happened("exchange_failed", US)} == {old}
         assert world.key(EU, old).state == "Creating"
         new = (await world.call(US, "CreateKey", MultiRegion=True))["KeyMetadata"]["KeyId"]
         await world.call(US, "ReplicateKey", KeyId=new, ReplicaRegion=AP)
         await world.until(lambda: world.region(AP).state.key(new) is not None and world.key(AP, new).state == "Enabled")
+
+        # Nor does it hold up what is asked for in the same request.
+        both = [(known, world.region(US).state.material_ids(known)[0]) for known in (old, new)]
+        await world.call(US, "ReplicateKey", KeyId=new, ReplicaRegion=EU)
+        batch = await exchange(world, US).serve(EU, await exchange(world, EU).request(US, both))
+        assert batch is not None
+        assert [(given.key_id, given.material_id) for given in batch.materials] == both[1:]
+        await world.until(lambda: world.region(EU).state.key(new) is not None and world.key(EU, new).state == "Enabled")
+        world.break_with(LinkCut(between=(US, EU)))  # this world cannot converge: one key's material is lost for good
 
     play(script, tmp_path)
 

@@ -35,7 +35,7 @@ def test_what_is_announced_is_due_once_and_again_when_made_due() -> None:
     assert peer.take_due() == [synchronize("a")]
     assert peer.take_due() == []
     assert peer.has_business
-    peer.make_due()
+    peer.make_due(0)
     assert peer.take_due() == [synchronize("a")]
 
 
@@ -48,8 +48,58 @@ def test_a_newer_announcement_replaces_the_older_of_its_kind_only() -> None:
 
     assert peer.take_due() == [create("a"), synchronize("a", 3), synchronize("b", 1)]
     assert [place for place, _ in peer.of_key("a")] == [("a", "create"), ("a", "synchronize")]
-    assert [waiting.since_ns for _, waiting in peer.of_key("a")] == [0, 2]
+    assert [waiting.since_ns for _, waiting in peer.of_key("a")] == [0, 1], "the peer has been behind since version 2"
     assert list(peer.of_key("c")) == []
+
+
+def test_an_acknowledgement_settles_what_was_not_replaced_meanwhile() -> None:
+    peer = Peer(region="eu-west-1")
+    peer.announce(synchronize("a", 3), 5)
+    assert peer.acknowledged("a", "synchronize", 2) is None
+    assert peer.acknowledged("a", "create", 3) is None
+    settled = peer.acknowledged("a", "synchronize", 3)
+    assert settled is not None
+    assert settled.since_ns == 5
+    assert not peer.has_business
+    peer.announce(synchronize("a", 4), 9)
+    assert [waiting.since_ns for _, waiting in peer.of_key("a")] == [9], "what is across counts no more"
+
+
+def test_every_material_has_its_turn_before_one_is_asked_for_again() -> None:
+    peer = Peer(region="eu-west-1")
+    for name in "abcde":
+        peer.want(name, "m")
+
+    assert peer.take_wanted(2, 0) == (("a", "m"), ("b", "m"))
+    peer.want("a", "m")
+    assert peer.take_wanted(2, 1) == (("c", "m"), ("d", "m"))
+    assert peer.take_wanted(2, 2) == (("e", "m"),)
+    assert peer.take_wanted(2, 3) == ()
+    assert peer.has_business
+    assert peer.is_behind
+    assert "5 materials not received" in peer.outstanding_words()
+    peer.has_come("c", "m")
+    peer.make_due(3 + RESEND_AFTER_NS)
+    peer.want("f", "m")
+    assert peer.take_wanted(9, 4) == (("a", "m"), ("b", "m"), ("d", "m"), ("e", "m"), ("f", "m"))
+    for name in "abdef":
+        peer.has_come(name, "m")
+    assert not peer.has_business
+
+
+def test_a_round_that_is_going_on_is_not_begun_anew() -> None:
+    peer = Peer(region="eu-west-1")
+    for name in "ab":
+        peer.want(name, "m")
+    peer.is_requesting = True
+    peer.take_wanted(1, 100)
+
+    peer.make_due(100 + RESEND_AFTER_NS - 1)
+    assert peer.is_requesting
+    assert list(peer.wanted) == [("b", "m")]
+    peer.make_due(100 + RESEND_AFTER_NS)
+    assert not peer.is_requesting, "its answer is overdue"
+    assert list(peer.wanted) == [("b", "m"), ("a", "m")]
 
 
 def test_a_limited_flush_takes_replies_first_and_leaves_the_rest_due() -> None:
@@ -71,7 +121,7 @@ def test_replies_alone_are_no_business_to_repeat() -> None:
 
 def test_wanted_material_and_open_questions_are_business() -> None:
     wanting, asking = Peer(region="eu-west-1"), Peer(region="eu-west-1")
-    wanting.wanted["a", "m"] = None
+    wanting.want("a", "m")
     caller = directory_of_two_accounts().principal(HOME, "alice")
     question = MayBecomePrimary(key_id="a", account=HOME, caller=caller, primary_region="eu-west-1")
     asking.asked["q"] = Asked(question_id="q", question=question)

@@ -3,22 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from regionsim.faults.kinds import LinkCut, RegionOutage
 from regionsim.faults.verdicts import DiskDraws, DiskOutcome, DiskVerdict
 from regionsim.kms.errors import KmsError, KMSInternalException
 from regionsim.kms.key import KeyState
-from regionsim.kms.messages import Answered, Asked, MaterialBatch, MaterialRequest, Synchronize, Synchronized
-from regionsim.kms.questions import Answer
+from regionsim.kms.messages import (
+    Answered,
+    Asked,
+    CreateReplica,
+    MaterialBatch,
+    MaterialRequest,
+    Message,
+    NoMaterial,
+    ReplicaSeed,
+    Synchronize,
+    Synchronized,
+)
+from regionsim.kms.questions import Answer, MayBecomePrimary, MayCreateReplica
+from regionsim.network.envelope import Envelope
+from regionsim.region.exchange import MATERIALS_PER_BATCH
 from regionsim.region.replicator import QUESTION_DEADLINE_NS
 from regionsim.region.wire import MESSAGES_PER_FRAME, pack_frame, unpack_frame
+from regionsim.runtime.histogram import Histogram
 from regionsim.runtime.tasks import Scope, now_ns
 from regionsim.store.disk import PASS, Access
-from tests.simulation.many_regions import AP, EU, US, Play, play
+from tests.simulation.many_regions import ACCOUNT, AP, EU, US, Play, play
 from tests.unit.region.wiretap import Wiretap, overhear
 
+SA = "sa-east-1"
 MOVE = {"PrimaryRegion": EU}
 
 
@@ -328,5 +345,209 @@ def test_material_for_a_key_that_is_not_here_is_dropped(tmp_path: Path) -> None:
         replicator._want(US, key_id)
         assert world.region(AP).state.material_ids(key_id) == ()
         assert world.region(AP).unfinished_count == 0
+
+    play(script, tmp_path)
+
+
+MINUTES_10_NS = 600 * 10**9
+
+
+def lag_of(world: Play, region: str) -> Histogram:
+    return world.region(region).counts.replication.lag
+
+
+@pytest.mark.parametrize("changes", [1, 3])
+def test_the_lag_counts_from_the_first_change_whatever_crashed_or_replaced_it(tmp_path: Path, changes: int) -> None:
+    async def script(world: Play) -> None:
+        keys = [await world.multi_region_key(US, EU) for _ in range(2)]
+        world.break_with(LinkCut(between=(US, EU)))
+        # Nobody else has replicas, so every change of a key's shared properties is one more announcement to EU.
+        await world.call(US, "RotateKeyOnDemand", KeyId=keys[0])
+        for region in (AP, SA)[: changes - 1]:
+            await world.call(US, "ReplicateKey", KeyId=keys[0], ReplicaRegion=region)
+        await world.rest(600)
+        await world.call(US, "RotateKeyOnDemand", KeyId=keys[1])
+        await world.region(US).crash()
+        await world.region(US).boot()
+        world.heal()
+        await world.settled()
+
+        lag = lag_of(world, US)
+        assert MINUTES_10_NS < lag.max < MINUTES_10_NS + 20 * 10**9
+        assert lag.min < 10**9, "the first replication had no fault"
+
+    play(script, tmp_path, regions=(US, EU, AP, SA))
+
+
+def test_a_change_that_went_across_late_is_counted_once(tmp_path: Path) -> None:
+    async def script(world: Play) -> None:
+        key_id = await world.multi_region_key(US, EU)
+        before = lag_of(world, US).count
+        world.break_with(LinkCut(between=(US, EU)))
+        await world.call(US, "ReplicateKey", KeyId=key_id, ReplicaRegion=AP)
+        await world.rest(60)
+        world.heal()
+        await world.settled()
+        assert lag_of(world, US).count == before + 2, "one announcement to each of the two"
+        assert 60 * 10**9 < lag_of(world, US).max < 80 * 10**9
+        slowest = lag_of(world, US).max
+        await world.call(US, "RotateKeyOnDemand", KeyId=key_id)
+        await world.settled()
+        assert lag_of(world, US).max == slowest, "what is across does not count again"
+
+    play(script, tmp_path)
+
+
+async def lacking_material(world: Play, count: int) -> list[str]:
+    """Keys that were rotated and moved to EU while no HSM of US served: EU and AP lack a material of each."""
+    keys = [await world.multi_region_key(US, EU, AP) for _ in range(count)]
+    for far in (EU, AP):
+        world.break_with(LinkCut(between=(US, far)), f"to {far}")
+    for key_id in keys:
+        await world.call(US, "RotateKeyOnDemand", KeyId=key_id)
+    for index in range(3):
+        world.region(US).fleet.go_offline(index)
+    for far in (EU, AP):
+        world.heal(f"to {far}")
+    for key_id in keys:
+        await world.call(US, "UpdatePrimaryRegion", KeyId=key_id, PrimaryRegion=EU)
+    await world.rest(5)
+    assert all(world.region(EU).state.missing_material_ids(world.key(EU, key_id)) for key_id in keys)
+    return keys
+
+
+def test_material_that_nobody_can_give_holds_up_no_other(tmp_path: Path) -> None:
+    async def script(world: Play) -> None:
+        old = await lacking_material(world, MATERIALS_PER_BATCH + 8)
+        world.break_with(RegionOutage(region=US))
+        new = (await world.call(EU, "CreateKey", MultiRegion=True))["KeyMetadata"]["KeyId"]
+        await world.call(EU, "ReplicateKey", KeyId=new, ReplicaRegion=AP)
+        await world.rest(12)
+        assert world.key(AP, new).state is KeyState.ENABLED
+
+        sent = world.region(AP).counts.replication.frames_sent
+        await world.rest(60)
+        assert world.region(AP).counts.replication.frames_sent - sent < 300, "two windows and an answer, twice a second"
+        world.heal()
+        for index in range(3):
+            world.region(US).fleet.come_online(index)
+        await world.settled()
+        assert all(world.key(region, key_id).shared.rotation_count == 1 for region in (US, EU, AP) for key_id in old)
+
+    play(script, tmp_path, hsm_profile="host")
+
+
+def test_a_request_for_what_is_not_there_is_answered_and_costs_no_hsm(tmp_path: Path) -> None:
+    async def script(world: Play) -> None:
+        key_id = await world.multi_region_key(US, EU)
+        (material_id,) = world.region(US).state.material_ids(key_id)
+        wire = Wiretap(world, US, AP)
+        replicator = world.region(AP)._replicator
+        assert replicator is not None
+        stranger = await replicator._exchange.request(US, [(key_id, material_id), ("mrk-unknown", "m")])
+        jobs = len(world.happened("hsm_job", US))
+        wire.deliver(stranger, AP, US)
+        assert await wire.next(NoMaterial, AP) == NoMaterial()
+        assert len(world.happened("hsm_job", US)) == jobs
+        wire.mend()
+
+    play(script, tmp_path)
+
+
+def impossible(world: Play, key_id: str) -> dict[str, tuple[str, Message]]:
+    """Messages to EU about a key of US and EU that no Region says: why, who sends it, the message."""
+    shared = world.key(EU, key_id).shared.changed()
+    nowhere = replace(shared, replica_regions=(EU, "eu-north-1"))
+    other = replace(shared, key_id="mrk-" + "0" * 32)
+    seed = ReplicaSeed(policy=world.key(EU, key_id).regional.policy)
+    caller = world.simulation.world.directory.principal(ACCOUNT, "alice")
+    place = MayCreateReplica(shared=replace(nowhere, replica_regions=("eu-north-1",)), caller=caller)
+    return {
+        "a Region of no world": (US, Synchronize(shared=nowhere)),
+        "a primary of no world": (US, Synchronize(shared=replace(shared, primary_region="eu-north-1"))),
+        "a replica among strangers": (US, CreateReplica(shared=replace(nowhere, key_id=other.key_id), seed=seed)),
+        "no primary": (US, Synchronize(shared=replace(shared, primary_region=None, replica_regions=()))),
+        "a Region twice": (US, Synchronize(shared=replace(shared, replica_regions=(EU, EU)))),
+        "a stranger's word": (AP, Synchronize(shared=shared)),
+        "a stranger's replica": (AP, CreateReplica(shared=other, seed=seed)),
+        "another account's key": (US, Synchronize(shared=replace(shared, account="999988887777"))),
+        "no policy": (US, CreateReplica(shared=other, seed=ReplicaSeed(policy="{"))),
+        "a question about no world": (US, Asked(question_id="q", question=place)),
+        "an answer of another version": (US, Answered(question_id="q", answer=Answer(refusal_code="Tomorrow"))),
+    }
+
+
+def test_messages_that_cannot_be_are_dropped_one_by_one(tmp_path: Path) -> None:
+    async def script(world: Play) -> None:
+        key_id = await world.multi_region_key(US, EU)
+        wire = Wiretap(world, US, EU)
+        keys = list(world.region(EU).state.all_keys())
+        cases = impossible(world, key_id)
+        for sender, message in cases.values():
+            wire.deliver(message, sender, EU)
+        good = Asked(
+            question_id="good",
+            question=MayBecomePrimary(
+                key_id=key_id,
+                account=ACCOUNT,
+                caller=world.simulation.world.directory.principal(ACCOUNT, "alice"),
+                primary_region=US,
+            ),
+        )
+        _, bad = cases["a Region of no world"]
+        wire.deliver([bad, good], US, EU)
+        assert (await wire.next(Answered, US)).question_id == "good", "the rest of its frame is heard"
+
+        dropped = world.happened("message_dropped", EU)
+        assert len(dropped) == len(cases) + 1
+        assert [event.fields["from"] for event in dropped] == [*(sender for sender, _ in cases.values()), US]
+        assert all(event.fields["reason"] for event in dropped)
+        assert world.region(EU).counts.replication.messages_dropped == len(cases) + 1
+        assert list(world.region(EU).state.all_keys()) == keys
+        wire.mend()
+
+    play(script, tmp_path)
+
+
+def test_a_frame_from_outside_the_world_is_dropped(tmp_path: Path) -> None:
+    async def script(world: Play) -> None:
+        body = pack_frame([NoMaterial()])
+        world.region(EU).receive(Envelope(id=1, sender="eu-north-1", receiver=EU, body=body))
+        assert [event.fields["from"] for event in world.happened("frame_dropped", EU)] == ["eu-north-1"]
+
+    play(script, tmp_path)
+
+
+def test_a_primary_that_was_not_heard_of_yet_is_believed(tmp_path: Path) -> None:
+    async def script(world: Play) -> None:
+        key_id = await world.multi_region_key(US, EU)
+        world.break_with(LinkCut(between=(US, EU)))
+        await world.call(US, "ReplicateKey", KeyId=key_id, ReplicaRegion=AP)
+        await world.until(lambda: world.region(AP).state.key(key_id) is not None)
+        await world.until(lambda: world.key(AP, key_id).state is KeyState.ENABLED)
+        await world.call(US, "UpdatePrimaryRegion", KeyId=key_id, PrimaryRegion=AP)
+        await world.until(lambda: world.key(EU, key_id).shared.primary_region == AP)
+        assert not world.happened("message_dropped")
+        world.heal()
+        await world.settled()
+
+    play(script, tmp_path)
+
+
+def test_what_others_acknowledged_is_remembered_only_while_a_rotation_is_open(tmp_path: Path) -> None:
+    async def script(world: Play) -> None:
+        key_id = await world.multi_region_key(US, EU, AP)
+        replicator = world.region(US)._replicator
+        assert replicator is not None
+        assert replicator._progress == {}
+        world.break_with(LinkCut(between=(US, AP)))
+        await world.call(US, "RotateKeyOnDemand", KeyId=key_id)
+        await world.until(lambda: EU in replicator._progress.get(key_id, {}))
+        await world.rest(5)
+        assert world.key(US, key_id).shared.rotation_count == 0
+        world.heal()
+        await world.settled()
+        assert world.key(US, key_id).shared.rotation_count == 1
+        assert replicator._progress == {}
 
     play(script, tmp_path)

@@ -17,6 +17,7 @@ from regionsim.kms.messages import (
     MaterialBatch,
     MaterialRequest,
     Message,
+    NoMaterial,
     Synchronize,
     Synchronized,
 )
@@ -27,6 +28,7 @@ KINDS: tuple[type, ...] = (
     Synchronized,
     MaterialRequest,
     MaterialBatch,
+    NoMaterial,
     Asked,
     Answered,
 )

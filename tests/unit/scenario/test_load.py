@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from regionsim.faults.kinds import RegionOutage
+from regionsim.faults.vocabulary import ACTED_ON, FAULT_WORDS, FaultError, parse_fault
 from regionsim.names.mistakes import RegionsimError
 from regionsim.scenario.errors import ScenarioError
 from regionsim.scenario.load import load_scenario, read_scenario
@@ -325,3 +326,53 @@ def test_a_damaged_file_is_read_or_refused_and_never_fails_otherwise(data):
     except ScenarioError as error:
         errors = error.all
     assert all(found.line >= 1 and found.column >= 1 and str(found).startswith("s.yaml:") for found in errors)
+
+
+NINES = "9" * 5000
+ALICE_S = 'Action: "kms:*", Resource: "*"'
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("until: 50s", "until: 70s", "until of workload readers is at 1m10s, but the run ends at 1m; move it, or the until: of the file"),
+        ("until: 50s", "from: 70s", "from of workload readers is at 1m10s, but the run ends at 1m; move it, or"),
+        ("for: 10s", "for: 51s", "the fault is over at 1m1s, but the run ends at 1m; shorten for:, leave it out, or move until:"),
+        ("500ms\n    until: 50s", "100us\n    until: 300s", "until of workload readers is at 5m"),
+        ("seed: 3", "seed: 1.5", "seed must be a whole number, this is '1.5'"),
+        ("seed: 3", f"seed: {NINES}", "seed must be a whole number, this is a number of 5000 digits"),
+        ("until: 50s", f"until: {NINES}", f"until: '{'9' * 60}...' is no duration; write it like"),
+        ("every: 500ms", f"every: {NINES}", f"every: '{'9' * 60}...' is no duration; write a pause"),
+        ("regions: [us-east-1, eu-west-1]", "regions: [1]", "regions: a Region has a name like us-east-1, this is a number"),
+        ("key: $key, in: us-east-1", "key: $key, in: mars", "in: there is no Region 'mars'; valid: eu-west-1, us-east-1"),
+        ("key: $key, in: us-east-1", "key: $key, in: us-west-1x", "in: there is no Region 'us-west-1x'; did you mean 'us-east-1'?"),
+        (ALICE_S, ALICE_S + ", Condition: {StringEqual: {a: b}}", "no such condition operator: 'StringEqual', did you mean 'StringEquals'?"),
+        ("{region_outage: us-east-1}", "{region_data_los: us-east-1}", "no such fault: 'region_data_los'; did you mean 'region_"),
+        ("{region_outage: us-east-1}", "{netsplit: us-east-1}", "here the word is 'partition', which is not in this version; it has: region_outage"),
+        ("{region_outage: us-east-1}", "{heal: storm}", "'heal' is a key of a step, it stands beside the fault, or alone: {heal: ...}"),
+        ("call: {CreateKey: {}}", "call: {Zzz: {}}", "KMS has no operation 'Zzz'; valid: "),
+    ],
+)  # fmt: skip
+def test_what_newcomers_wrote_is_told_so_that_they_can_mend_it(broken, old, new, told):
+    errors = broken.errors(old, new)
+    assert any(told in error for error in errors)
+    assert max(map(len, errors)) < 1000
+
+
+def test_a_workload_that_nobody_would_wait_for_is_refused(broken):
+    text = (
+        broken.text("every: 500ms", "every: 100us")
+        .replace("until: 50s", "until: 300s")
+        .replace("until: 1m", "until: 5m")
+    )
+    with pytest.raises(
+        ScenarioError, match="workload readers makes about 3,000,000 calls, which is more than 2,000,000"
+    ):
+        read_scenario(text, "s.yaml")
+
+
+def test_advice_offers_no_fault_that_is_then_refused():
+    for word in FAULT_WORDS:
+        with pytest.raises(FaultError) as caught:
+            parse_fault({word + "x": "us-east-1"})
+        assert not [later for later in FAULT_WORDS if later not in ACTED_ON and later in caught.value.advice]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from regionsim.client.client import Reply, Try
+from regionsim.runtime.virtual_loop import run_virtual
 from regionsim.scenario.measuring import format_metric
 from regionsim.scenario.metrics import CallSeen, Ledger, is_failure, longest_outage_ns, measure
 from regionsim.scenario.vocabulary import METRICS, Unit
@@ -76,14 +77,19 @@ def test_a_refusal_is_an_answer_and_a_server_fault_is_none(error, failed):
 
 
 def test_a_failover_counts_once_for_the_workload_and_once_for_each_region():
-    ledger = Ledger()
     tries = (
         Try(region="us-east-1", error=TIMEOUT, sent_at_ns=5 * MS, duration_ns=1000 * MS),
         Try(region="eu-west-1", error="", sent_at_ns=1005 * MS, duration_ns=20 * MS),
     )
     reply = Reply(response={}, region="eu-west-1", sent_at_ns=5 * MS, answered_at_ns=1025 * MS, tries=tries)
-    ledger.note(reply, "w")
-    ledger.note(reply)
+
+    async def two_calls():
+        ledger = Ledger()
+        ledger.note(ledger.sent(), reply, "w")
+        ledger.note(ledger.sent(), reply)
+        return ledger
+
+    ledger = run_virtual(two_calls())
     assert ledger.by_workload == {"w": [seen(5, 1020)]}
     assert ledger.by_region["us-east-1"] == [seen(5, 1000, TIMEOUT)] * 2
     assert ledger.by_region["eu-west-1"] == [seen(1005, 20)] * 2

@@ -40,6 +40,25 @@ def test_the_verdict(steps, invariants, is_exercised, is_interrupted, verdict, r
     assert found == (verdict, reason)
 
 
+def test_a_fault_that_met_nothing_leaves_the_verdict_open():
+    found = decide([GOOD], [HELD], is_exercised=True, is_interrupted=False, idle_faults=("storm", "cut"))
+    assert found == ("unknown", "storm, cut never applied: no call and no message met it")
+    assert decide([BAD], [HELD], is_exercised=True, is_interrupted=False, idle_faults=("storm",))[0] == "failed"
+
+
+def test_an_invariant_that_was_not_checked_neither_held_nor_failed():
+    unchecked = InvariantResult(name="material_agrees", kind="safety", checked=0, passed=None)
+    partly = InvariantResult(name="audit_complete", kind="safety", checked=4, passed=True, detail="not read: x (down)")
+    assert decide([GOOD], [unchecked], is_exercised=True, is_interrupted=False) == ("ok", "")
+    told = result(invariants=(HELD, unchecked, partly))
+    assert last_lines(told, RunOptions())[:3] == [
+        "unchecked invariant material_agrees: nothing to check",
+        "partly    invariant audit_complete: not read: x (down)",
+        "verdict   ok: 1 expectation and 2 invariants held",
+    ]
+    assert told.as_json()["invariants"][1]["passed"] is None
+
+
 def result(**changes: object) -> RunResult:
     values: dict[str, object] = {
         "scenario": "Small",
@@ -73,7 +92,7 @@ def test_first_lines_tell_what_is_played():
 
 def test_last_lines_of_a_run_that_held():
     assert last_lines(result(), RunOptions()) == [
-        "verdict   ok: 1 expectation and 1 invariants held",
+        "verdict   ok: 1 expectation and 1 invariant held",
         "time      1h1m1s500ms virtual in 2.00s; 5,000 events, 2,500 per second",
         "trace     sha256 " + "ab" * 32,
         "again     regionsim run 'my folder/s.yaml' --seed 3",

@@ -69,3 +69,41 @@ def test_a_function_may_refuse_what_it_gets():
     path = read_path("length(KeyMetadata)", HERE, ANSWER, "DescribeKey")
     with pytest.raises(ValueError, match="length"):
         path.find({"KeyMetadata": 3})
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("(" * 5000 + "KeyMetadata" + ")" * 5000, "deep; write it like KeyMetadata.KeyId"),
+        ("!" * 3000 + "KeyMetadata", "deep; write it like KeyMetadata.KeyId"),
+        ("!" * 60 + "KeyMetadata", "is nested more than 50 deep; write it like KeyMetadata.KeyId"),
+        ("KeyMetadata[" + "9" * 5000 + "]", "is not a JMESPath; write it like KeyMetadata.KeyId"),
+        ("lenght(KeyMetadata)", "JMESPath has no function 'lenght'; did you mean 'length'?"),
+        ("[KeyMetadata, sort(lenght(@))]", "JMESPath has no function 'lenght'; did you mean 'length'?"),
+        ("length()", "JMESPath's length() takes 1 arguments, here are 0"),
+        ("length(@, @)", "JMESPath's length() takes 1 arguments, here are 2"),
+        ("not_null()", "JMESPath's not_null() takes 1 or more arguments, here are 0"),
+    ],
+)
+def test_what_jmespath_could_not_run_is_refused_at_its_place(text, told):
+    with pytest.raises(ScenarioError) as caught:
+        read_path(text, HERE, ANSWER, "DescribeKey")
+    assert str(caught.value).startswith("f.yaml:2:5: ")
+    assert str(caught.value).endswith(told)
+    assert len(str(caught.value)) < 200
+
+
+@pytest.mark.parametrize(
+    "text", ["length(KeyMetadata.Enabled)", "values(KeyMetadata)[::0]", "ceil(to_number('inf'))", "not_null(abs(`[]`))"]
+)
+def test_a_value_that_a_path_cannot_take_is_told_in_words(text):
+    with pytest.raises(ValueError, match=r"."):
+        read_path(text, HERE, ANSWER, "DescribeKey").find({"KeyMetadata": {"Enabled": True, "Text": [1]}})
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [("KeyMetadata", False), ("KeyMetadata.Arn", True), ("KeyMetadata.KeyId", False), ("KeyMetadata.[Arn]", False)],
+)
+def test_null_that_is_there_is_not_nothing(text, found):
+    assert read_path(text, HERE, ANSWER, "DescribeKey").finds_null({"KeyMetadata": {"Arn": None}}) is found

@@ -105,7 +105,7 @@ def knock(world: Play, replies: list[Reply], refused: list[str]) -> None:
     caller = simulation.world.directory.principal(ACCOUNT, "alice")
     call = Call(operation="ListKeys", parameters={}, caller=caller, request_id="r")
     stream = simulation.entropy.stream("test")
-    simulation.knock(EU, US, call, stream, replies.append, lambda: refused.append(US))
+    simulation.knock(EU, US, call, stream, replies.append, lambda: refused.append(US), lambda: None)
 
 
 def test_a_knock_at_a_region_that_is_there_is_answered(tmp_path: Path) -> None:

@@ -111,7 +111,12 @@ def token(number: int, text: str = "token") -> PutToken:
 
 def entry(number: int, *, shared_version: int = 1, **changes: Any) -> OutboxEntry:
     plain = OutboxEntry(
-        destination="eu-west-1", key_id=key_id(number), kind="Synchronize", shared_version=shared_version, body=b"body"
+        destination="eu-west-1",
+        key_id=key_id(number),
+        kind="Synchronize",
+        shared_version=shared_version,
+        since_ns=number,
+        body=b"body",
     )
     return replace(plain, **changes)
 

@@ -158,6 +158,7 @@ def test_the_outbox_keeps_the_newest_entry_of_each_address(raw: sqlite3.Connecti
             key_id=key_id(1),
             kind="CreateReplica",
             shared_version=1,
+            since_ns=1,
             body=b"body",
         ),
         OutboxRow(
@@ -166,10 +167,26 @@ def test_the_outbox_keeps_the_newest_entry_of_each_address(raw: sqlite3.Connecti
             key_id=key_id(1),
             kind="Synchronize",
             shared_version=2,
+            since_ns=1,
             body=b"newer",
         ),
     ]
     assert queries.put_outbox(raw, entry(1, shared_version=2)) > second, "the same version may be said again"
+
+
+def test_an_entry_waits_since_the_oldest_that_it_replaced(raw: sqlite3.Connection):
+    def waiting() -> list[tuple[int, int]]:
+        return [(row.shared_version, row.since_ns) for row in queries.load_outbox(raw)]
+
+    queries.put_outbox(raw, entry(1, shared_version=1, since_ns=100))
+    queries.put_outbox(raw, entry(1, shared_version=2, since_ns=200))
+    assert waiting() == [(2, 100)]
+    queries.put_outbox(raw, entry(1, shared_version=3, since_ns=50))
+    assert waiting() == [(3, 50)], "the clock was set back in between"
+    acknowledged = Acknowledgement(destination="eu-west-1", key_id=key_id(1), kind="Synchronize", shared_version=3)
+    queries.acknowledge_outbox(raw, acknowledged)
+    queries.put_outbox(raw, entry(1, shared_version=4, since_ns=400))
+    assert waiting() == [(4, 400)], "what is across counts no more"
 
 
 def test_an_older_entry_cannot_replace_a_newer(raw: sqlite3.Connection):
@@ -180,7 +197,7 @@ def test_an_older_entry_cannot_replace_a_newer(raw: sqlite3.Connection):
 
 def test_a_sequence_is_never_used_twice(raw: sqlite3.Connection):
     first = queries.put_outbox(raw, entry(1))
-    acknowledged = Acknowledgement(destination="eu-west-1", key_id=key_id(1), shared_version=1)
+    acknowledged = Acknowledgement(destination="eu-west-1", key_id=key_id(1), kind="Synchronize", shared_version=1)
     assert queries.acknowledge_outbox(raw, acknowledged) == 1
     assert queries.put_outbox(raw, entry(1)) == first + 1
 
@@ -189,10 +206,10 @@ def test_an_acknowledgement_drops_up_to_its_version_only(raw: sqlite3.Connection
     for number, version in ((1, 1), (2, 2), (3, 3)):
         queries.put_outbox(raw, entry(1, kind=f"k{number}", shared_version=version))
         queries.put_outbox(raw, entry(1, kind=f"k{number}", shared_version=version, destination="ap-south-1"))
-    acknowledged = Acknowledgement(destination="eu-west-1", key_id=key_id(1), shared_version=2)
-    assert queries.acknowledge_outbox(raw, replace(acknowledged, kind="k3")) == 0
+    acknowledged = Acknowledgement(destination="eu-west-1", key_id=key_id(1), kind="k3", shared_version=2)
+    assert queries.acknowledge_outbox(raw, acknowledged) == 0
     assert queries.acknowledge_outbox(raw, replace(acknowledged, kind="k1")) == 1
-    assert queries.acknowledge_outbox(raw, acknowledged) == 1
+    assert queries.acknowledge_outbox(raw, replace(acknowledged, kind="k2")) == 1
     left = [(row.destination, row.kind) for row in queries.load_outbox(raw)]
     assert left == [("ap-south-1", "k1"), ("ap-south-1", "k2"), ("eu-west-1", "k3"), ("ap-south-1", "k3")]
 
@@ -213,7 +230,6 @@ def test_audit_segments_are_found_by_instant_and_place(raw: sqlite3.Connection):
     assert found(until_ns=14) == [10]
     assert found(since_ns=19, until_ns=19) == [10, 15]
     assert found(after_sequence=1, limit=1) == [15]
-    assert queries.count_audit_records(raw) == 10 + 15 + 1
 
 
 @pytest.mark.parametrize("broken", [segment(2, 1), segment(1, records=0)])
@@ -225,7 +241,7 @@ def test_an_impossible_segment_is_refused(raw: sqlite3.Connection, broken):
 def test_an_empty_store_holds_nothing_and_is_sound(raw: sqlite3.Connection):
     assert list(queries.load_writes(raw)) == []
     assert list(queries.load_outbox(raw)) == []
-    assert queries.count_audit_records(raw) == 0
+    assert list(queries.read_audit(raw)) == []
     assert queries.integrity_check(raw) == ()
 
 
