@@ -152,7 +152,10 @@ class JsonLinesSink:
 
     def __init__(self, where: str | Path | TextIO, header: Mapping[str, Any]) -> None:
         self._is_own = isinstance(where, str | Path)
-        self._file = Path(where).open("w", encoding="ascii", newline="\n") if isinstance(where, str | Path) else where
+        if isinstance(where, str | Path):
+            self._file: TextIO = Path(where).open("w", encoding="ascii", newline="\n")  # noqa: SIM115 - see close()
+        else:
+            self._file = where
         self._file.write(json.dumps(dict(header), separators=(",", ":"), allow_nan=False) + "\n")
 
     def __call__(self, event: Event) -> None:

@@ -67,9 +67,12 @@ def _held(result: RunResult) -> str:
 
 def _left_out(result: RunResult) -> Iterator[str]:
     """What no claim is made of."""
+    untouched = [known.name for known in result.invariants if known.passed is None and not known.detail]
+    if untouched:
+        yield f"unchecked nothing was there to check for {', '.join(untouched)}"
     for invariant in result.invariants:
-        if invariant.passed is None:
-            yield f"unchecked invariant {invariant.name}: {invariant.detail or 'nothing to check'}"
+        if invariant.passed is None and invariant.detail:
+            yield f"unchecked invariant {invariant.name}: {invariant.detail}"
         elif invariant.passed and invariant.detail:
             yield f"partly    invariant {invariant.name}: {invariant.detail}"
 

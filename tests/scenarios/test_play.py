@@ -255,6 +255,13 @@ def test_a_crash_and_its_recovery_are_in_the_transcript():
     assert instants(result, "region_booted")[0] >= 10_000
 
 
+def test_a_save_that_finds_nothing_is_told():
+    listing = "as: alice, in: us-east-1, call: {ListKeys: {}}"
+    result = play(f"{{{listing}, save: {{m: NextMarker}}}}", f"{{{listing}, save: {{m: abs(Truncated)}}}}")
+    assert messages(result)[1] == "save m: the answer has nothing at 'NextMarker'"
+    assert messages(result)[2].startswith("save m: abs(Truncated): ")
+
+
 def test_functions_in_paths_that_fail_are_told():
     result = play(CREATE, f"{{{DESCRIBE}, expect: {{'length(KeyMetadata.Enabled)': 3}}}}")
     assert messages(result)[2].startswith("length(KeyMetadata.Enabled): ")

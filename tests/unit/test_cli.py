@@ -165,7 +165,8 @@ def test_run_tells_first_what_is_played_and_last_the_verdict(capsys):
     assert cli.main(["run", "quickstart"]) == 0
     captured = capsys.readouterr()
     words = [line.split()[0] for line in captured.out.splitlines()]
-    assert words == ["scenario", "seed", "world", "links", "versions", "verdict", "time", "trace", "again"]
+    told = [word for word in words if word not in {"unchecked", "partly"}]  # how many is the invariants' business
+    assert told == ["scenario", "seed", "world", "links", "versions", "verdict", "time", "trace", "again"]
     assert "verdict   ok: 13 expectations" in captured.out
     assert "CreateKey" in captured.err
 

@@ -52,7 +52,7 @@ def test_an_invariant_that_was_not_checked_neither_held_nor_failed():
     assert decide([GOOD], [unchecked], is_exercised=True, is_interrupted=False) == ("ok", "")
     told = result(invariants=(HELD, unchecked, partly))
     assert last_lines(told, RunOptions())[:3] == [
-        "unchecked invariant material_agrees: nothing to check",
+        "unchecked nothing was there to check for material_agrees",
         "partly    invariant audit_complete: not read: x (down)",
         "verdict   ok: 1 expectation and 2 invariants held",
     ]
