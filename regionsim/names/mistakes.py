@@ -10,6 +10,7 @@ Refusals of KMS are something else: they are answers (`regionsim.kms.errors`).
 from __future__ import annotations
 
 import difflib
+from collections import Counter
 from collections.abc import Iterable
 
 
@@ -25,8 +26,16 @@ def nearest(word: str, candidates: Iterable[str]) -> str | None:
     """The valid name that `word` was probably meant to be, or None when nothing is close."""
     names = sorted(set(candidates))
     folded = {name.casefold(): name for name in reversed(names)}
-    found = difflib.get_close_matches(word.casefold(), list(folded), n=1, cutoff=0.6)
-    return folded[found[0]] if found else None
+    wanted = word.casefold()
+    found = difflib.get_close_matches(wanted, list(folded), n=8, cutoff=0.6)
+    # Of close names the one of the same letters: two letters swapped are a common slip, which difflib counts as two.
+    best = min(found, key=lambda name: _letters_apart(wanted, name), default=None)
+    return None if best is None else folded[best]
+
+
+def _letters_apart(one: str, other: str) -> int:
+    a, b = Counter(one), Counter(other)
+    return (a - b).total() + (b - a).total()
 
 
 def advice(word: str, candidates: Iterable[str], *, shown: int = 12) -> str:

@@ -60,14 +60,14 @@ def read_scenario(text: str, path: str) -> Scenario:
 
 
 def _scenario(root: MappingNode, path: str, findings: Findings) -> Scenario | None:
-    found = read.fields(root, SCENARIO, "a scenario", findings)
+    found = read.fields(root, SCENARIO, "a scenario", findings, goes_on_without=True)
     name = findings.attempt(read.text, found["name"], "name") if "name" in found else Path(path).stem
     about = findings.attempt(read.text, found["about"], "about") if "about" in found else ""
     seed = findings.attempt(_seed, found["seed"]) if "seed" in found else DEFAULT_SEED
     world, known = _world(found, findings)
     if "until" in found:
         known.until_ns = findings.attempt(read.duration, found["until"], "until", allow_zero=False)
-    step_nodes = findings.attempt(_step_nodes, found["steps"]) or ()
+    step_nodes = (findings.attempt(_step_nodes, found["steps"]) if "steps" in found else None) or ()
     workloads = _workloads(found.get("workloads"), step_nodes, known, findings)
     known.names.later.update(pair for node in reversed(step_nodes) for pair in saved_names(node))
     steps = StepReader(known, findings).read(step_nodes)
@@ -89,10 +89,10 @@ def _scenario(root: MappingNode, path: str, findings: Findings) -> Scenario | No
 def _world(found: dict[str, Node], findings: Findings) -> tuple[World | None, Known]:
     """The world, or None when a part of it is wrong; and what the rest of the file can be held against even so."""
     start_at_ns = findings.attempt(read.instant, found["start"], "start") if "start" in found else DEFAULT_START_NS
-    regions = findings.attempt(read_regions, found["regions"])
+    regions = findings.attempt(read_regions, found["regions"]) if "regions" in found else None
     links = findings.attempt(read_links, found["links"], regions or (), findings) if "links" in found else Links()
     hsms = findings.attempt(read_hsm, found["hsm"], findings) if "hsm" in found else Hsms()
-    directory = findings.attempt(read_accounts, found["accounts"], findings)
+    directory = findings.attempt(read_accounts, found["accounts"], findings) if "accounts" in found else None
     known = Known(regions=regions, directory=directory)
     if start_at_ns is None or regions is None or links is None or hsms is None or directory is None:
         return None, known

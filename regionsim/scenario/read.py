@@ -60,9 +60,10 @@ class Findings:
             raise first
 
 
-def fields(node: Node, keys: Keys, what: str, findings: Findings) -> dict[str, Node]:
+def fields(node: Node, keys: Keys, what: str, findings: Findings, *, goes_on_without: bool = False) -> dict[str, Node]:
     """The values of a mapping by key. Unknown keys and keys of later versions become findings.
 
+    With `goes_on_without` so does a required key that is missing: the others are worth reading all the same.
     Errors: ScenarioError when it is no mapping, or a required key is missing.
     """
     found = {}
@@ -79,9 +80,12 @@ def fields(node: Node, keys: Keys, what: str, findings: Findings) -> dict[str, N
     for key in keys.values():
         if key.is_required and key.name not in found:
             misspelt = [word for word in unknown if nearest(word.text, keys) == key.name]
-            if misspelt:
-                raise unknown_key(misspelt[0], keys, what)  # found already: the same mistake is not told twice
-            raise node.position.error(f"{what} has no '{key.name}'", f"add it: {key.about}")
+            missing = node.position.error(f"{what} has no '{key.name}'", f"add it: {key.about}")
+            # A misspelt key is found already, and the same mistake is not told twice.
+            mistake = unknown_key(misspelt[0], keys, what) if misspelt else missing
+            if not goes_on_without:
+                raise mistake
+            findings.add(mistake)
     return found
 
 

@@ -38,3 +38,8 @@ def test_advice_names_the_nearest_or_lists_the_few():
 
 def test_a_wrong_setting_is_a_mistake_of_the_person_not_a_refusal():
     assert issubclass(ConfigError, RegionsimError)
+
+
+def test_two_letters_swapped_are_the_same_name() -> None:
+    assert nearest("us-esat-1", ["us-west-1", "us-east-1", "us-east-2"]) == "us-east-1"
+    assert nearest("eu-wset-1", ["eu-west-1", "eu-west-2", "us-west-1"]) == "eu-west-1"

@@ -376,3 +376,13 @@ def test_advice_offers_no_fault_that_is_then_refused():
         with pytest.raises(FaultError) as caught:
             parse_fault({word + "x": "us-east-1"})
         assert not [later for later in FAULT_WORDS if later not in ACTED_ON and later in caught.value.advice]
+
+
+def test_a_missing_block_does_not_hide_the_mistakes_in_the_others():
+    text = "regions: [us-esat-1]\nsteps:\n  - {as: alice, in: us-east-1, call: {CreateKy: {}}}\n"
+    with pytest.raises(ScenarioError) as caught:
+        read_scenario(text, "x.yaml")
+    told = [str(mistake) for mistake in caught.value.all]
+    assert any(" has no 'accounts'" in mistake for mistake in told)
+    assert any("'us-esat-1'; did you mean" in mistake for mistake in told)
+    assert any("'CreateKy'; did you mean 'CreateKey'?" in mistake for mistake in told)
