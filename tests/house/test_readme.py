@@ -14,11 +14,6 @@ from tests.house.sources import CHECKOUT
 README = (CHECKOUT / "README.md").read_text(encoding="utf-8")
 GATE = (CHECKOUT / ".ci" / "run").read_text(encoding="utf-8")
 
-needs_cli = pytest.mark.skipif(
-    not (CHECKOUT / "regionsim" / "cli.py").exists(),
-    reason="*** regionsim/cli.py IS NOT WRITTEN YET: nobody compares the README with the program ***",
-)
-
 
 def block(mark: str) -> str:
     """The text of the fenced block behind a mark."""
@@ -52,12 +47,10 @@ def test_folders_and_files_that_the_readme_names_are_there():
         assert (CHECKOUT / name).exists(), name
 
 
-@needs_cli
 def test_the_help_text_is_the_programs():
     assert readme_help.shown_text() == readme_help.help_text(), "run `python tests/generators/readme_help.py`"
 
 
-@needs_cli
 def test_the_example_is_a_scenario_that_plays(tmp_path):
     path = tmp_path / "example.yaml"
     path.write_text(block("example"), encoding="utf-8")
