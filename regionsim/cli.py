@@ -357,6 +357,9 @@ class _Stream(io.TextIOBase):
         except OSError as error:
             self._give_up(error)
 
+    def close(self) -> None:
+        """Nothing: the file below is not ours to close, and may be closed before this is forgotten (which closes)."""
+
     def isatty(self) -> bool:
         """True for a terminal."""
         return self._under.isatty()
