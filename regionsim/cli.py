@@ -307,6 +307,7 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise ConfigError(f"{self.prog}: {message}; see {self.prog} --help")
 
+    # Narrower than argparse's overloads: nobody here hands over a namespace of their own.
     def parse_args(self, args: Sequence[str] | None = None, namespace: None = None) -> argparse.Namespace:  # type: ignore[override]
         arguments, unknown = self.parse_known_args(args, namespace)
         if unknown:

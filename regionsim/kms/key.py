@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Self
+from typing import Any, Self
 
 from regionsim.kms.key_specs import KeySpec, KeyUsage
 from regionsim.names.arns import key_arn
@@ -108,9 +108,9 @@ class SharedProperties:
         """How many rotations are complete (the first material is none)."""
         return sum(material.rotated_at_ns is not None for material in self.materials)
 
-    def changed(self, **changes: object) -> Self:
+    def changed(self, **changes: Any) -> Self:
         """The next version of these properties."""
-        return replace(self, shared_version=self.shared_version + 1, **changes)  # type: ignore[arg-type]
+        return replace(self, shared_version=self.shared_version + 1, **changes)
 
     def material(self, material_id: str) -> KeyMaterial | None:
         """The material of that id, pending or not, or None."""
@@ -177,14 +177,14 @@ class KmsKey:
     def is_replica(self) -> bool:
         return self.shared.is_multi_region and not self.is_primary
 
-    def with_regional(self, **changes: object) -> KmsKey:
+    def with_regional(self, **changes: Any) -> KmsKey:
         """The next version of this key, regional properties changed."""
-        regional = replace(self.regional, **changes)  # type: ignore[arg-type]
+        regional = replace(self.regional, **changes)
         return replace(self, regional=regional, version=self.version + 1)
 
-    def with_shared(self, shared: SharedProperties, **regional_changes: object) -> KmsKey:
+    def with_shared(self, shared: SharedProperties, **regional_changes: Any) -> KmsKey:
         """The next version of this key, with new shared properties (and perhaps regional ones)."""
-        regional = replace(self.regional, **regional_changes)  # type: ignore[arg-type]
+        regional = replace(self.regional, **regional_changes)
         return replace(self, shared=shared, regional=regional, version=self.version + 1)
 
 
