@@ -19,6 +19,9 @@ from regionsim.scenario.nodes import Entry, MappingNode, Node, Position, ScalarN
 
 MAXIMUM_DEPTH = 50
 MAXIMUM_VALUES = 250_000
+_TOO_DEEP = f"nested more than {MAXIMUM_DEPTH} deep"
+_SCANNER_TOO_DEEP = "exceeded maximum nesting depth"
+"""What newer C scanners say, looking ahead, before they have given any event. Source: libyaml, `max_nest_level`."""
 
 _LOADER = getattr(yaml, "CLoader", yaml.Loader)  # only its scanner is used: nothing is constructed from tags
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})
@@ -74,6 +77,8 @@ def core_value(text: str) -> str | int | float | bool | None:
 def _syntax_error(error: yaml.MarkedYAMLError, path: str) -> ScenarioError:
     mark = error.problem_mark or error.context_mark
     line, column = (mark.line + 1, mark.column + 1) if mark is not None else (1, 1)
+    if error.problem == _SCANNER_TOO_DEEP:
+        return ScenarioError(path, line, column, _TOO_DEEP)
     what = f"not YAML: {error.problem or error.context or 'unreadable'}"
     advice = f"{error.context}" if error.context and error.problem else ""
     if error.context_mark is not None and advice:
@@ -136,7 +141,7 @@ class _Builder:
     def _begin(self, event: yaml.CollectionStartEvent) -> None:
         position = self._at(event)
         if len(self._stack) >= MAXIMUM_DEPTH:
-            raise position.error(f"nested more than {MAXIMUM_DEPTH} deep")
+            raise position.error(_TOO_DEEP)
         is_mapping = isinstance(event, yaml.MappingStartEvent)
         if event.tag not in {None, _TAG + ("map" if is_mapping else "seq")}:
             raise position.error(f"the tag {quoted(event.tag)} is not used in scenarios", "remove it")
@@ -160,7 +165,7 @@ class _Builder:
         if node is None:
             raise position.error(f"no anchor {quoted(anchor)} before this alias")
         if len(self._stack) + node.depth > MAXIMUM_DEPTH:
-            raise position.error(f"nested more than {MAXIMUM_DEPTH} deep once this alias is written out")
+            raise position.error(f"{_TOO_DEEP} once this alias is written out")
         return node
 
     def _finish(self, node: Node, anchor: str | None) -> None:
