@@ -105,7 +105,7 @@ def _copy_of_the_tree(folder: Path) -> Path:
 
 
 def _run(root: Path, test: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-rf", test]
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-n", "0", "-p", "no:cacheprovider", "-rf", test]
     environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTEST_ADDOPTS")}
     # No bytecode of the copy, and no coverage of it.
     environment |= {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(root)}
