@@ -6,7 +6,7 @@ domain is gone, and comes back only from a sealed domain token.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 
 from regionsim.hsm import domain_backup
 from regionsim.hsm.domain import DomainKeyFacts, DomainState
@@ -114,6 +114,12 @@ class Fleet:
         assert domain.region == self.region, "a domain belongs to one Region"
         self._registry.register(self.region, domain.signing_key.public)
         await self._join_empty(lambda: self._newest_domain() or domain, 0 if is_joined else self._profile.join_ns)
+
+    def forget(self, material_ids: Iterable[str]) -> None:
+        """Make every HSM forget backing keys that it has at hand: their key is deleted."""
+        for material_id in material_ids:
+            for hsm in self.hsms:
+                hsm.forget(material_id)
 
     def zeroise(self, index: int) -> None:
         """Make one HSM forget its keys."""

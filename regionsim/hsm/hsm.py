@@ -192,6 +192,11 @@ class Hsm(Confined):
         """Take over a newer state of the domain."""
         self._operational_memory().install(domain)
 
+    def forget(self, material_id: str) -> None:
+        """Have a backing key at hand no more."""
+        if self._memory is not None:
+            self._memory.forget(material_id)
+
     def draw(self, byte_count: int) -> bytes:
         """Random bytes of this HSM."""
         return self._operational_memory().draw(byte_count)

@@ -143,6 +143,10 @@ class HsmMemory(Confined):
         self._domain = domain
         self._keys = {name: key for name, key in self._keys.items() if key.token_domain_key_id in domain.keys}
 
+    def forget(self, material_id: str) -> None:
+        """Have that backing key at hand no more."""
+        self._keys.pop(material_id, None)
+
     def rotated_domain(self, now_ns: int) -> DomainState:
         """The domain after a rotation, for this HSM and all others to install."""
         return self._domain.rotated(now_ns, self._stream)

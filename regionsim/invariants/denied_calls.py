@@ -19,6 +19,7 @@ from regionsim.kms.hsm_jobs import (
     RewrapTokens,
     WrapMaterials,
 )
+from regionsim.region.incarnation import CALENDAR
 from regionsim.runtime.trace import Event
 from regionsim.simulation.simulation import Simulation
 
@@ -72,9 +73,9 @@ class DeniedNeverReachesHsm:
     def _requested(self, asked: _Asked, event: Event) -> None:
         request, job = event.fields["request"], str(event.fields["job"])
         asked.jobs[job] += 1
-        if request is not None:
+        if request is not None and request != CALENDAR:
             asked.requests.add(request)
-        elif job not in _UPKEEP:
+        elif request is None and job not in _UPKEEP:
             self.finding.violate(event.t_ns, f"{event.region} asked its HSMs for {job} without a call")
 
     def _done(self, asked: _Asked, event: Event) -> None:

@@ -43,7 +43,10 @@ class KeyChanges:
         if not isinstance(key_id, str) or region is None or not region.is_up:
             return None
         key = region.state.key(key_id)
-        if key is None or not key.shared.is_multi_region:
+        if key is None:
+            self._known.get(key_id, {}).pop(event.region, None)  # deleted
+            return None
+        if not key.shared.is_multi_region:
             return None
         self._known.setdefault(key_id, {})[event.region] = key
         return key_id

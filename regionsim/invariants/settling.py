@@ -5,14 +5,14 @@ from __future__ import annotations
 from regionsim.runtime.tasks import sleep
 from regionsim.simulation.simulation import Simulation
 
-SETTLING_NS = 60_000_000_000
-"""Far more than the longest back-off between two tries (5 s), also when some of them are lost. Source: ours."""
+SETTLING_NS = 120_000_000_000
+"""More than the longest back-off between two tries (30 s), also when some of them are lost. Source: ours."""
 
 _POLL_NS = 1_000_000_000
 
 
 async def settle(simulation: Simulation) -> None:
-    """Give what is on its way between Regions a minute to arrive; no time at all while a fault is on."""
+    """Give what is on its way between Regions two minutes to arrive; no time at all while a fault is on."""
     waited_ns = 0
     while not simulation.is_settled and not simulation.faults and waited_ns < SETTLING_NS:
         await sleep(_POLL_NS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from regionsim.invariants.audit_complete import AuditComplete
+from regionsim.invariants.calendar_kept import CalendarKept
 from regionsim.invariants.denied_calls import DeniedNeverReachesHsm
 from regionsim.invariants.key_changes import KeyChanges
 from regionsim.invariants.material_agrees import MaterialAgrees
@@ -25,6 +26,7 @@ class Watch:
             SharedPropertiesAgree(changes),
             RelatedKeysConverge(changes),
             MaterialAgrees(changes),
+            CalendarKept(),
             DeniedNeverReachesHsm(simulation.regions, simulation.world.hsm_per_region),
             AuditComplete(simulation),
             SecretsStayInside(simulation),

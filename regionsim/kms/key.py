@@ -9,6 +9,7 @@ Source: KMS Developer Guide, "Multi-Region keys: shared properties".
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Self
@@ -67,12 +68,39 @@ class KeyMaterial:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AutomaticRotation:
+    """Rotation by the calendar: every `period_days`, the next time at `next_at_ns` (nanoseconds since 1970)."""
+
+    period_days: int
+    next_at_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replica:
+    """One replica of a set. `since_version` is the shared version with which its Region joined: what that Region said
+    of an earlier replica of the same key names an older one.
+
+    `is_lost`: it was silent for too long, and no rotation waits for it until it has caught up. Source: ours.
+    """
+
+    region: str
+    since_version: int
+    is_lost: bool = False
+
+
+def replicas_in(regions: Iterable[str], *, since_version: int = 1) -> tuple[Replica, ...]:
+    """A replica in each of these Regions."""
+    return tuple(Replica(region=region, since_version=since_version) for region in regions)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SharedProperties:
     """What all related keys of a multi-Region set agree on; only the primary changes it, one `shared_version` at a
     time.
 
     `materials` are oldest first. `pending_material` was made at the primary for a rotation and is used by nobody
-    until every Region of the set holds it. `primary_region` is None for a single-Region key.
+    until every Region of the set holds it. `primary_region` is None for a single-Region key. `automatic_rotation` is
+    None while it is off.
     """
 
     key_id: str
@@ -82,16 +110,22 @@ class SharedProperties:
     origin: Origin = Origin.AWS_KMS
     owner: KeyOwner = KeyOwner.CUSTOMER
     primary_region: str | None = None
-    replica_regions: tuple[str, ...] = ()
+    replicas: tuple[Replica, ...] = ()
     materials: tuple[KeyMaterial, ...] = ()
     current_material_id: str | None = None
     pending_material: KeyMaterial | None = None
     on_demand_rotation_count: int = 0
+    automatic_rotation: AutomaticRotation | None = None
     shared_version: int = 1
 
     @property
     def is_multi_region(self) -> bool:
         return self.primary_region is not None
+
+    @property
+    def replica_regions(self) -> tuple[str, ...]:
+        """The Regions of the replicas, in the order in which they joined."""
+        return tuple(replica.region for replica in self.replicas)
 
     @property
     def regions(self) -> tuple[str, ...]:
@@ -112,6 +146,15 @@ class SharedProperties:
         """The next version of these properties."""
         return replace(self, shared_version=self.shared_version + 1, **changes)
 
+    def with_replica(self, region: str) -> Self:
+        """The next version of these properties, with a replica in one Region more."""
+        joined = Replica(region=region, since_version=self.shared_version + 1)
+        return self.changed(replicas=(*self.replicas, joined))
+
+    def replica(self, region: str) -> Replica | None:
+        """The replica in that Region, or None."""
+        return next((known for known in self.replicas if known.region == region), None)
+
     def material(self, material_id: str) -> KeyMaterial | None:
         """The material of that id, pending or not, or None."""
         return next((known for known in self.all_materials if known.material_id == material_id), None)
@@ -119,15 +162,37 @@ class SharedProperties:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrimaryMove:
-    """An UpdatePrimaryRegion under way, as both of its ends remember it."""
+    """An UpdatePrimaryRegion under way, as both of its ends remember it. `since_version` is that of the replica that
+    becomes the primary."""
 
     from_region: str
     to_region: str
+    since_version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tombstone:
+    """What a Region remembers of a deleted multi-Region key, so that an old message cannot bring it back.
+
+    `applied_version` is the newest shared version that the deleted key had; `shared` is the newest that was heard of,
+    which says where the primary is.
+    """
+
+    applied_version: int
+    shared: SharedProperties
+
+    @property
+    def key_id(self) -> str:
+        return self.shared.key_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegionalProperties:
-    """What one Region's key has for itself; AWS never replicates it."""
+    """What one Region's key has for itself; AWS never replicates it.
+
+    `pending_window_days` is the waiting period that was asked for; `deletion_at_ns` is when it ends, None while it has
+    not begun (PendingReplicaDeletion).
+    """
 
     region: str
     state: KeyState

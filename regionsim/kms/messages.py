@@ -1,7 +1,8 @@
 """What Regions say to each other about multi-Region keys, as values. `region/wire.py` turns them into bytes.
 
-Announcements (`CreateReplica`, `Synchronize`) wait in the sender's outbox until the receiver has acknowledged them with
-`Synchronized`; the rest is asked again by whoever still needs it. All of them may be lost, doubled and reordered.
+Announcements (`CreateReplica`, `Synchronize`, `ReplicaDeleted`) wait in the sender's outbox until the receiver has
+acknowledged them with `Synchronized` or `ReplicaDeletionNoted`; the rest is asked again by whoever still needs it. All
+of them may be lost, doubled and reordered.
 
 Source: KMS Developer Guide, "Multi-Region keys in AWS KMS"; AWS KMS Cryptographic Details, "Replication process for
 multi-Region keys" (the exchange of key material); the messages are ours.
@@ -35,6 +36,7 @@ class AnnouncementKind(StrEnum):
 
     CREATE = "create"
     SYNCHRONIZE = "synchronize"
+    REMOVE = "remove"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +47,14 @@ class CreateReplica:
     shared: SharedProperties
     seed: ReplicaSeed
 
+    @property
+    def key_id(self) -> str:
+        return self.shared.key_id
+
+    @property
+    def shared_version(self) -> int:
+        return self.shared.shared_version
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Synchronize:
@@ -53,6 +63,32 @@ class Synchronize:
 
     kind: ClassVar = AnnouncementKind.SYNCHRONIZE
     shared: SharedProperties
+
+    @property
+    def key_id(self) -> str:
+        return self.shared.key_id
+
+    @property
+    def shared_version(self) -> int:
+        return self.shared.shared_version
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplicaDeleted:
+    """The sender's replica is gone for good: its waiting period has ended. `shared_version` is the newest that it had
+    applied, so that one made later is not meant."""
+
+    kind: ClassVar = AnnouncementKind.REMOVE
+    key_id: str
+    shared_version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplicaDeletionNoted:
+    """The sender's set of that key has no such replica any more."""
+
+    key_id: str
+    shared_version: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +147,21 @@ class Answered:
     answer: Answer
 
 
-Announced = CreateReplica | Synchronize
+Announced = CreateReplica | Synchronize | ReplicaDeleted
 """What waits in an outbox."""
 
-Message = CreateReplica | Synchronize | Synchronized | MaterialRequest | MaterialBatch | NoMaterial | Asked | Answered
+AboutKey = Announced | Synchronized | ReplicaDeletionNoted
+"""What the replication machine of a key hears and says."""
+
+Message = (
+    CreateReplica
+    | Synchronize
+    | Synchronized
+    | MaterialRequest
+    | MaterialBatch
+    | NoMaterial
+    | Asked
+    | Answered
+    | ReplicaDeleted
+    | ReplicaDeletionNoted
+)

@@ -21,6 +21,7 @@ from regionsim.authorization.principals import Principal
 from regionsim.kms.hsm_jobs import HsmAnswer, RequestJob
 from regionsim.kms.key import Alias, KmsKey
 from regionsim.kms.questions import Answer, Question
+from regionsim.kms.situation import Happening
 from regionsim.kms.state import RegionState
 from regionsim.kms.writes import Announcement, ServiceEvent, Write
 
@@ -110,13 +111,15 @@ class Outcome:
     """What a call does when it succeeds: the response (AWS's names; None for an empty body), and what must be
     committed first.
 
-    `facts` are members of the audit record that only the answer knows (`responseElements`, `additionalEventData`).
+    `happenings` are of the key that `writes` change. `facts` are members of the audit record that only the answer knows
+    (`responseElements`, `additionalEventData`).
     """
 
     response: Mapping[str, Any] | None = field(default=None, repr=False)
     writes: tuple[Write, ...] = ()
     announcements: tuple[Announcement, ...] = ()
     events: tuple[ServiceEvent, ...] = ()
+    happenings: tuple[Happening, ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 

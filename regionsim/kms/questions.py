@@ -30,10 +30,12 @@ class MayCreateReplica:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MayBecomePrimary:
-    """May `caller` make the asked Region's replica the primary (kms:UpdatePrimaryRegion there), and is it Enabled?"""
+    """May `caller` make the asked Region's replica the primary (kms:UpdatePrimaryRegion there), is it Enabled, and has
+    it applied `shared_version` and all that this names?"""
 
     key_id: str
     account: str
+    shared_version: int
     caller: Principal
     primary_region: str
     source_ip: str = ""

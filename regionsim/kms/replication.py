@@ -12,15 +12,13 @@ messages are harmless.
 Key material travels apart: a Region that lacks a material asks the Region that announced it, HSM to HSM
 (`MaterialRequest`, `MaterialBatch`), until it holds it, and then acknowledges again.
 
-A rotation: the primary makes new material (`pending_material`), which nobody uses. When every replica has acknowledged
-that it holds it, the primary makes it current and announces that. Until then every Region goes on with the old
-material.
-
 A primary move: the old primary commits a version that names the new one, and from that commit is a replica (Updating).
 The announcement hands over the role: the new primary takes it, goes Updating, and announces the same version to the
 others. When the old primary acknowledges, the new one is Enabled; when the new one's announcement reaches the old one,
 that is Enabled too. At every instant at most one Region is primary: the role is in exactly one committed state or on
 its way in an outbox.
+
+A replica that is deleted: see `removal`. What a rotation waits for, and for how long: see `rotation`.
 
 Source: KMS Developer Guide, "Rotating multi-Region keys" and "Change the primary key in a set of multi-Region keys";
 the messages and versions are ours.
@@ -28,100 +26,48 @@ the messages and versions are ours.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from enum import StrEnum
+from dataclasses import replace
 from typing import assert_never
 
-from regionsim.kms.key import (
-    KeyMaterial,
-    KeyState,
-    KmsKey,
-    PrimaryMove,
-    RegionalProperties,
-    RotationType,
-    SharedProperties,
+from regionsim.kms.key import KeyState, KmsKey, PrimaryMove, RegionalProperties, Replica, SharedProperties
+from regionsim.kms.messages import (
+    AboutKey,
+    AnnouncementKind,
+    CreateReplica,
+    ReplicaDeleted,
+    ReplicaDeletionNoted,
+    Synchronize,
+    Synchronized,
 )
-from regionsim.kms.messages import CreateReplica, Synchronize, Synchronized
+from regionsim.kms.removal import (
+    OF_A_PRIMARY,
+    deletion_noted,
+    other_regions,
+    replica_deleted,
+    told_after_deletion,
+    waiting_period_ended,
+)
+from regionsim.kms.rotation import completed_if_held, declared_lost, replicas_overdue
+from regionsim.kms.situation import (
+    DeclaredLost,
+    Event,
+    Happening,
+    MaterialsArrived,
+    PeerProgress,
+    Received,
+    ReplicasOverdue,
+    Resumed,
+    Situation,
+    Step,
+    WaitingPeriodEnded,
+    acknowledgement,
+    announce,
+    lacks_material,
+    moot,
+)
 from regionsim.kms.writes import Announcement, PutKey, ServiceEvent, Write
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PeerProgress:
-    """What a replica has acknowledged to the primary."""
-
-    shared_version: int
-    material_ids: frozenset[str]
-
-
 _NOTHING_SAID = PeerProgress(shared_version=0, material_ids=frozenset())
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Situation:
-    """One key in one Region, as the machine sees it before an event.
-
-    `held` are the materials that this Region's HSMs can use. `peers` is what replicas acknowledged to this Region
-    while it was primary; it is not durable: a Region that wakes up asks again (`Resumed`).
-    """
-
-    region: str
-    key_id: str
-    now_ns: int
-    key: KmsKey | None
-    held: frozenset[str]
-    peers: Mapping[str, PeerProgress] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Received:
-    """A message from another Region."""
-
-    sender: str
-    message: CreateReplica | Synchronize | Synchronized
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MaterialsArrived:
-    """This Region's HSMs have exported tokens for these materials now (`held` contains them)."""
-
-    material_ids: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Resumed:
-    """The Region has loaded its state again after a crash; whatever it only remembered is gone."""
-
-
-Event = Received | MaterialsArrived | Resumed
-
-
-class Happening(StrEnum):
-    """What a step made happen, for the trace; scenarios wait for these names (`when: {event: ...}`)."""
-
-    REPLICA_CREATING = "replica_creating"
-    REPLICA_ENABLED = "replica_enabled"
-    SHARED_APPLIED = "shared_applied"
-    ROTATION_INSTALLED = "rotation_installed"
-    ROTATION_COMPLETED = "rotation_completed"
-    PRIMARY_TAKEN = "primary_taken"
-    PRIMARY_MOVED = "primary_moved"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """What must be done, in this order: commit `writes`, `announcements` and `events` in one transaction; then remember
-    `peers`, send `reply`, and ask `pull_from` for what the key still lacks."""
-
-    key: KmsKey | None
-    writes: tuple[Write, ...] = ()
-    announcements: tuple[Announcement, ...] = ()
-    events: tuple[ServiceEvent, ...] = ()
-    happenings: tuple[Happening, ...] = ()
-    reply_to: str | None = None
-    reply: Synchronized | None = None
-    pull_from: str | None = None
-    peers: Mapping[str, PeerProgress] = field(default_factory=dict)
 
 
 def step(situation: Situation, event: Event) -> Step:
@@ -133,11 +79,17 @@ def step(situation: Situation, event: Event) -> Step:
             return _materials_arrived(situation, event)
         case Resumed():
             return _resumed(situation)
+        case WaitingPeriodEnded():
+            return waiting_period_ended(situation)
+        case ReplicasOverdue():
+            return replicas_overdue(situation)
+        case DeclaredLost():
+            return declared_lost(situation, event.region)
         case _:
             assert_never(event)
 
 
-def _received(situation: Situation, sender: str, message: CreateReplica | Synchronize | Synchronized) -> Step:
+def _received(situation: Situation, sender: str, message: AboutKey) -> Step:
     match message:
         case CreateReplica():
             return _replica_asked(situation, sender, message)
@@ -145,17 +97,12 @@ def _received(situation: Situation, sender: str, message: CreateReplica | Synchr
             return _shared_announced(situation, sender, message.shared)
         case Synchronized():
             return _acknowledged(situation, sender, message)
+        case ReplicaDeleted():
+            return replica_deleted(situation, sender, message)
+        case ReplicaDeletionNoted():
+            return deletion_noted(situation, sender, message)
         case _:
             assert_never(message)
-
-
-def announce(key: KmsKey) -> tuple[Announcement, ...]:
-    """The announcement of the key's shared properties to every other Region of its set."""
-    return tuple(
-        Announcement(destination=region, message=Synchronize(shared=key.shared))
-        for region in key.shared.regions
-        if region != key.region
-    )
 
 
 def is_acknowledged(shared: SharedProperties, peer: PeerProgress) -> bool:
@@ -166,35 +113,16 @@ def is_acknowledged(shared: SharedProperties, peer: PeerProgress) -> bool:
     )
 
 
-def start_rotation(key: KmsKey, material: KeyMaterial, now_ns: int) -> KmsKey:
-    """The primary (or a single-Region key) with new material: current at once when nobody else must hold it first."""
-    count = key.shared.on_demand_rotation_count + (material.rotation_type is RotationType.ON_DEMAND)
-    if key.shared.replica_regions:
-        return key.with_shared(key.shared.changed(pending_material=material, on_demand_rotation_count=count))
-    return key.with_shared(_made_current(key.shared, material, now_ns, on_demand_rotation_count=count))
-
-
 def start_primary_move(key: KmsKey, new_primary: str) -> tuple[KmsKey, Announcement]:
     """The old primary as a replica (Updating), and the announcement that hands the role to `new_primary`."""
-    replicas = tuple(key.region if region == new_primary else region for region in key.shared.replica_regions)
-    shared = key.shared.changed(primary_region=new_primary, replica_regions=replicas)
-    move = PrimaryMove(from_region=key.region, to_region=new_primary)
+    next_primary = key.shared.replica(new_primary)
+    assert next_primary is not None, "only a replica becomes the primary"
+    ours = Replica(region=key.region, since_version=key.shared.shared_version + 1)
+    replicas = tuple(ours if replica is next_primary else replica for replica in key.shared.replicas)
+    shared = key.shared.changed(primary_region=new_primary, replicas=replicas)
+    move = PrimaryMove(from_region=key.region, to_region=new_primary, since_version=next_primary.since_version)
     moved = key.with_shared(shared, state=KeyState.UPDATING, move=move)
     return moved, Announcement(destination=new_primary, message=Synchronize(shared=shared))
-
-
-def rotation_event(key: KmsKey, previous_material_id: str | None) -> ServiceEvent:
-    """CloudTrail's RotateKey for the rotation that made the key's current material current."""
-    current = key.shared.material(key.shared.current_material_id or "")
-    assert current is not None, "a rotated key has current material"
-    details = {
-        "keyId": key.key_id,
-        "keyOrigin": key.shared.origin.value,
-        "rotationType": (current.rotation_type or RotationType.ON_DEMAND).value,
-        "previousKeyMaterialId": previous_material_id,
-        "currentKeyMaterialId": current.material_id,
-    }
-    return ServiceEvent(name="RotateKey", key_arn=key.arn, account=key.account, details=details)
 
 
 # At a replica.
@@ -203,8 +131,11 @@ def rotation_event(key: KmsKey, previous_material_id: str | None) -> ServiceEven
 def _replica_asked(situation: Situation, sender: str, message: CreateReplica) -> Step:
     if situation.key is not None:
         return _shared_announced(situation, sender, message.shared)
-    if situation.region not in message.shared.replica_regions:
-        return Step(key=None, peers=situation.peers)
+    replica, tombstone = message.shared.replica(situation.region), situation.tombstone
+    if replica is None:
+        return Step(key=None)
+    if tombstone is not None and replica.since_version <= tombstone.applied_version:
+        return told_after_deletion(situation, tombstone, sender, message.shared)
     seed = message.seed
     regional = RegionalProperties(
         region=situation.region,
@@ -225,9 +156,13 @@ def _replica_asked(situation: Situation, sender: str, message: CreateReplica) ->
         key=key,
         writes=(PutKey(key=key),),
         events=(event,),
+        # Also what an earlier replica here still had to say of its end: the primary knows that, or it had not asked.
+        moot=()
+        if tombstone is None
+        else moot(*other_regions(situation, message.shared, tombstone.shared), kinds=[AnnouncementKind.REMOVE]),
         happenings=(Happening.REPLICA_CREATING,),
         reply_to=sender,
-        reply=_acknowledgement(situation, key),
+        reply=acknowledgement(situation, key),
         pull_from=sender,
         peers=situation.peers,
     )
@@ -235,6 +170,8 @@ def _replica_asked(situation: Situation, sender: str, message: CreateReplica) ->
 
 def _shared_announced(situation: Situation, sender: str, shared: SharedProperties) -> Step:
     key = situation.key
+    if key is None and situation.tombstone is not None:
+        return told_after_deletion(situation, situation.tombstone, sender, shared)
     if key is None:
         # A Synchronize that overtook its CreateReplica. "I have none" acknowledges neither: both stay in the outbox of
         # the sender, whose timer repeats them.
@@ -242,14 +179,14 @@ def _shared_announced(situation: Situation, sender: str, shared: SharedPropertie
         return Step(key=None, reply_to=sender, reply=reply, peers=situation.peers)
     if shared.shared_version > key.shared.shared_version:
         return _shared_applied(situation, sender, key, shared)
-    if _is_end_of_move(key, sender):
+    if shared.shared_version == key.shared.shared_version and _gave_role_to(key, sender):
         settled = key.with_regional(state=KeyState.ENABLED, move=None)
         return _committed(situation, settled, sender, happenings=(Happening.PRIMARY_MOVED,))
     return Step(
         key=key,
         reply_to=sender,
-        reply=_acknowledgement(situation, key),
-        pull_from=sender if _lacks(situation, key) else None,
+        reply=acknowledgement(situation, key),
+        pull_from=sender if lacks_material(situation, key) else None,
         peers=situation.peers,
     )
 
@@ -257,7 +194,8 @@ def _shared_announced(situation: Situation, sender: str, shared: SharedPropertie
 def _shared_applied(situation: Situation, sender: str, key: KmsKey, shared: SharedProperties) -> Step:
     if shared.primary_region == situation.region and not key.is_primary:
         return _primary_taken(situation, sender, key, shared)
-    settles = _is_end_of_move(key, sender)
+    # Whoever says more than we did when we gave the role away has heard it from who has it now.
+    settles = key.regional.move is not None
     changes: dict[str, object] = {"state": KeyState.ENABLED, "move": None} if settles else {}
     applied = key.with_shared(shared, **changes)
     happenings = [Happening.SHARED_APPLIED]
@@ -266,11 +204,16 @@ def _shared_applied(situation: Situation, sender: str, key: KmsKey, shared: Shar
     if shared.rotation_count > key.shared.rotation_count:
         happenings.append(Happening.ROTATION_COMPLETED)
     event = ServiceEvent(name="SynchronizeMultiRegionKey", key_arn=key.arn, account=key.account)
-    return _committed(situation, applied, sender, events=(event,), happenings=tuple(happenings))
+    # A Region that was primary may still have something to say to one that has left the set since.
+    left = moot(*(other for other in key.shared.regions if other not in shared.regions), kinds=OF_A_PRIMARY)
+    done = _committed(situation, applied, sender, events=(event,), happenings=tuple(happenings))
+    return replace(done, moot=left)
 
 
 def _primary_taken(situation: Situation, sender: str, key: KmsKey, shared: SharedProperties) -> Step:
-    move = PrimaryMove(from_region=sender, to_region=situation.region)
+    ours = key.shared.replica(situation.region)
+    since_version = 0 if ours is None else ours.since_version
+    move = PrimaryMove(from_region=sender, to_region=situation.region, since_version=since_version)
     primary = key.with_shared(shared, state=KeyState.UPDATING, move=move)
     event = ServiceEvent(
         name="UpdatePrimaryRegion", key_arn=key.arn, account=key.account, details={"primaryRegion": situation.region}
@@ -282,8 +225,8 @@ def _primary_taken(situation: Situation, sender: str, key: KmsKey, shared: Share
         events=(event,),
         happenings=(Happening.PRIMARY_TAKEN,),
         reply_to=sender,
-        reply=_acknowledgement(situation, primary),
-        pull_from=sender if _lacks(situation, primary) else None,
+        reply=acknowledgement(situation, primary),
+        pull_from=sender if lacks_material(situation, primary) else None,
     )
 
 
@@ -302,8 +245,8 @@ def _materials_arrived(situation: Situation, event: MaterialsArrived) -> Step:
         happenings.append(Happening.REPLICA_ENABLED)
     done = Step(key=key, writes=writes, happenings=tuple(happenings), peers=situation.peers)
     if key.is_primary:
-        return _rotation_completed_if_held(replace(situation, key=key), done)
-    return replace(done, reply_to=key.shared.primary_region, reply=_acknowledgement(situation, key))
+        return completed_if_held(replace(situation, key=key), done)
+    return replace(done, reply_to=key.shared.primary_region, reply=acknowledgement(situation, key))
 
 
 # At the primary.
@@ -311,7 +254,8 @@ def _materials_arrived(situation: Situation, event: MaterialsArrived) -> Step:
 
 def _acknowledged(situation: Situation, sender: str, message: Synchronized) -> Step:
     key = situation.key
-    if key is None or not key.is_primary or sender not in key.shared.replica_regions:
+    replica = None if key is None else key.shared.replica(sender)
+    if key is None or not key.is_primary or replica is None or message.shared_version < replica.since_version:
         return Step(key=key, peers=situation.peers)
     said = PeerProgress(shared_version=message.shared_version, material_ids=frozenset(message.material_ids))
     known = situation.peers.get(sender, _NOTHING_SAID)
@@ -321,36 +265,26 @@ def _acknowledged(situation: Situation, sender: str, message: Synchronized) -> S
         material_ids=known.material_ids | said.material_ids,
     )
     peers = {**situation.peers, sender: said}
+    if replica.is_lost and is_acknowledged(key.shared, said):
+        return _caught_up(replace(situation, peers=peers), key, replica)
     done = Step(key=key, peers=peers)
     move = key.regional.move
     if move is not None and move.from_region == sender and said.shared_version >= key.shared.shared_version:
         key = key.with_regional(state=KeyState.ENABLED, move=None)
         done = replace(done, key=key, writes=(PutKey(key=key),), happenings=(Happening.PRIMARY_MOVED,))
-    return _rotation_completed_if_held(replace(situation, key=key, peers=peers), done)
+    return completed_if_held(replace(situation, key=key, peers=peers), done)
 
 
-def _rotation_completed_if_held(situation: Situation, done: Step) -> Step:
-    """`done`, with the open rotation completed when every Region of the set holds its material."""
-    key = situation.key
-    pending = None if key is None else key.shared.pending_material
-    if key is None or pending is None or pending.material_id not in situation.held:
-        return done
-    for region in key.shared.replica_regions:
-        peer = situation.peers.get(region)
-        if peer is None or pending.material_id not in peer.material_ids:
-            return done
-    previous = key.shared.current_material_id
-    shared = _made_current(key.shared, pending, situation.now_ns, pending_material=None)
-    # One commit, one version: when `done` already changed the key, its version is the one to write.
-    version = key.version if done.writes else key.version + 1
-    rotated = replace(key, shared=shared, version=version)
-    return replace(
-        done,
-        key=rotated,
-        writes=(PutKey(key=rotated),),
-        announcements=announce(rotated),
-        events=(*done.events, rotation_event(rotated, previous)),
-        happenings=(*done.happenings, Happening.ROTATION_COMPLETED),
+def _caught_up(situation: Situation, key: KmsKey, replica: Replica) -> Step:
+    """A lost replica has all that the set has: from now on rotations wait for it again."""
+    found = tuple(replace(other, is_lost=False) if other == replica else other for other in key.shared.replicas)
+    whole = key.with_shared(key.shared.changed(replicas=found))
+    return Step(
+        key=whole,
+        writes=(PutKey(key=whole),),
+        announcements=announce(whole),
+        happenings=(Happening.REPLICA_CAUGHT_UP,),
+        peers=situation.peers,
     )
 
 
@@ -363,31 +297,17 @@ def _resumed(situation: Situation) -> Step:
     return Step(
         key=key,
         announcements=announce(key) if needs_peers else (),
-        pull_from=primary if _lacks(situation, key) else None,
+        pull_from=primary if lacks_material(situation, key) else None,
     )
 
 
 # Both.
 
 
-def _made_current(shared: SharedProperties, material: KeyMaterial, now_ns: int, **changes: object) -> SharedProperties:
-    current = replace(material, rotated_at_ns=now_ns)
-    return shared.changed(materials=(*shared.materials, current), current_material_id=material.material_id, **changes)
-
-
-def _is_end_of_move(key: KmsKey, sender: str) -> bool:
-    """True at the old primary when the new one speaks: it has the role."""
+def _gave_role_to(key: KmsKey, region: str) -> bool:
+    """True at the old primary when its role is on its way to that Region."""
     move = key.regional.move
-    return move is not None and not key.is_primary and move.to_region == sender
-
-
-def _lacks(situation: Situation, key: KmsKey) -> bool:
-    return any(known.material_id not in situation.held for known in key.shared.all_materials)
-
-
-def _acknowledgement(situation: Situation, key: KmsKey) -> Synchronized:
-    held = tuple(known.material_id for known in key.shared.all_materials if known.material_id in situation.held)
-    return Synchronized(key_id=key.key_id, shared_version=key.shared.shared_version, material_ids=held)
+    return move is not None and not key.is_primary and move.to_region == region
 
 
 def _committed(
@@ -404,7 +324,7 @@ def _committed(
         events=events,
         happenings=happenings,
         reply_to=sender,
-        reply=_acknowledgement(situation, key),
-        pull_from=sender if _lacks(situation, key) else None,
+        reply=acknowledgement(situation, key),
+        pull_from=sender if lacks_material(situation, key) else None,
         peers=situation.peers,
     )

@@ -7,12 +7,12 @@ purpose: one owner (the Region), one writer (`apply`), readers that hold only fr
 from __future__ import annotations
 
 from bisect import bisect_right, insort
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import assert_never
 
 from regionsim.kms.hsm_jobs import MaterialRef
-from regionsim.kms.key import Alias, KmsKey
-from regionsim.kms.writes import PutAlias, PutKey, PutToken, RemoveAlias, RemoveKey, Write
+from regionsim.kms.key import Alias, KmsKey, Tombstone
+from regionsim.kms.writes import PutAlias, PutKey, PutToken, PutTombstone, RemoveAlias, RemoveKey, Write
 from regionsim.names.ids import key_id_bytes
 
 
@@ -27,6 +27,7 @@ class RegionState:
         "_key_by_bytes",
         "_keys",
         "_tokens",
+        "_tombstones",
         "region",
     )
 
@@ -39,6 +40,7 @@ class RegionState:
         self._account_aliases: dict[str, list[str]] = {}
         self._key_aliases: dict[str, list[str]] = {}
         self._tokens: dict[str, dict[str, bytes]] = {}
+        self._tombstones: dict[str, Tombstone] = {}
 
     # Look-ups.
 
@@ -54,6 +56,10 @@ class RegionState:
     def all_keys(self) -> Iterable[KmsKey]:
         """Every key, in order of creation here."""
         return self._keys.values()
+
+    def tombstone(self, key_id: str) -> Tombstone | None:
+        """What is remembered of a multi-Region key that was deleted here, or None."""
+        return self._tombstones.get(key_id)
 
     def key_count(self, account: str) -> int:
         return len(self._account_keys.get(account, ()))
@@ -85,6 +91,15 @@ class RegionState:
         """The materials of a key that this Region holds, in order of arrival."""
         return tuple(self._tokens.get(key_id, ()))
 
+    def materials_where(self, holds: Callable[[bytes], bool]) -> list[MaterialRef]:
+        """Every backing key held here of whose token that holds, in order of arrival of its key."""
+        return [
+            MaterialRef(key_id=key_id, material_id=material_id, token=token)
+            for key_id, tokens in self._tokens.items()
+            for material_id, token in tokens.items()
+            if holds(token)
+        ]
+
     def missing_material_ids(self, key: KmsKey) -> tuple[str, ...]:
         """The materials that the key's shared properties name and this Region does not hold yet."""
         held = self._tokens.get(key.key_id, {})
@@ -103,8 +118,11 @@ class RegionState:
                 self._put_alias(alias)
             case RemoveAlias(account=account, name=name):
                 self._remove_alias(account, name)
+            case PutTombstone(tombstone=tombstone):
+                self._tombstones[tombstone.key_id] = tombstone
             case PutToken(material=material):
-                self._tokens.setdefault(material.key_id, {})[material.material_id] = material.token
+                if material.key_id in self._keys:  # else it was wrapped anew while its key was being deleted
+                    self._tokens.setdefault(material.key_id, {})[material.material_id] = material.token
             case _:
                 assert_never(write)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from regionsim.kms.hsm_jobs import MaterialRef
-from regionsim.kms.key import Alias, KmsKey
+from regionsim.kms.key import Alias, KmsKey, Tombstone
 from regionsim.kms.messages import Announced
 
 
@@ -23,6 +23,13 @@ class RemoveKey:
     """The key, its aliases and its exported key tokens are gone."""
 
     key_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PutTombstone:
+    """What is remembered of a deleted multi-Region key."""
+
+    tombstone: Tombstone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +52,7 @@ class PutToken:
     material: MaterialRef
 
 
-Write = PutKey | RemoveKey | PutAlias | RemoveAlias | PutToken
+Write = PutKey | RemoveKey | PutTombstone | PutAlias | RemoveAlias | PutToken
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

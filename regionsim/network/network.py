@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import Literal, TypeAlias
 
 from regionsim.faults.active import ActiveFaults
@@ -109,6 +111,18 @@ class Network:
         """Change one direction for all envelopes sent from now on."""
         self._links[sender, receiver].settings = settings
         self._rules_are_of = None
+
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Let what is sent while the block runs arrive without delay; faults do what they do."""
+        before = {pair: link.settings for pair, link in self._links.items()}
+        for pair, settings in before.items():
+            self.set_link(*pair, replace(settings, delay_ns=0, jitter_ns=0, bandwidth_bytes_per_s=None))
+        try:
+            yield
+        finally:
+            for pair, settings in before.items():
+                self.set_link(*pair, settings)
 
     def counts(self) -> dict[Pair, LinkCounts]:
         """(sender, receiver) -> what that direction has done so far, in the order of the Regions."""

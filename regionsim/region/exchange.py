@@ -33,14 +33,16 @@ from regionsim.kms.hsm_jobs import (
 from regionsim.kms.messages import AgreementHalf, MaterialBatch, MaterialRequest
 from regionsim.region.incarnation import Incarnation
 from regionsim.runtime.clock import NS_PER_DAY
-from regionsim.runtime.tasks import now_ns
 
 MATERIALS_PER_BATCH = 32
 
 
 @dataclass(slots=True, kw_only=True)
 class _Offer:
-    """Our open offer to one Region, and the replication wrapping keys agreed under it, by the other's public half."""
+    """Our open offer to one Region, and the replication wrapping keys agreed under it, by the other's public half.
+
+    `made_at_ns` is by the Region's clock, as the life of the domain key is that its token is under.
+    """
 
     half: AgreementHalf
     token: bytes = field(repr=False)
@@ -81,6 +83,7 @@ class Exchange:
         acceptance = await self._accept(peer, request.offer)
         wrapped = await self._wrapped(peer, acceptance.token, materials)
         if not wrapped:
+            self._acceptances.pop(peer, None)  # should it be the agreement that our HSMs know no more
             return None
         return MaterialBatch(offer=request.offer, acceptance=acceptance.half, materials=wrapped)
 
@@ -134,12 +137,12 @@ class Exchange:
     async def _offer(self, peer: str) -> _Offer:
         async with self._host.locks.hold([f"offer/{peer}"]):
             known = self._offers.get(peer)
-            if known is not None and now_ns() - known.made_at_ns < NS_PER_DAY:
+            if known is not None and self._host.clock.now_ns() - known.made_at_ns < NS_PER_DAY:
                 return known
             offered = await self._host.perform(OfferAgreement(peer_region=peer))
             assert isinstance(offered, AgreementOffered)
             half = AgreementHalf(public_key=offered.public_key, signature=offered.signature)
-            offer = self._offers[peer] = _Offer(half=half, token=offered.token, made_at_ns=now_ns())
+            offer = self._offers[peer] = _Offer(half=half, token=offered.token, made_at_ns=self._host.clock.now_ns())
             return offer
 
     async def _accept(self, peer: str, offer: AgreementHalf) -> _Acceptance:

@@ -11,8 +11,10 @@ from regionsim.hsm.tokens import domain_key_id_of
 from regionsim.kms.errors import KMSInternalException
 from regionsim.kms.hsm_jobs import HsmAnswer, HsmJob, MaterialRef
 from regionsim.kms.key import KmsKey
+from regionsim.kms.plan import Outcome
+from regionsim.kms.situation import Happening
 from regionsim.kms.state import RegionState
-from regionsim.kms.writes import Announcement, PutKey, PutToken, ServiceEvent, Write
+from regionsim.kms.writes import Announcement, PutKey, PutToken, RemoveKey, ServiceEvent, Write
 from regionsim.region.audit import AuditTrail, segments
 from regionsim.region.audit_entry import AuditEntry
 from regionsim.region.locks import Locks
@@ -23,6 +25,9 @@ from regionsim.runtime.trace import Trace
 from regionsim.store.errors import StoreError
 from regionsim.store.store import Store
 from regionsim.store.values import Acknowledgement, Commit, OutboxEntry
+
+CALENDAR = "calendar"
+"""Stands for the request id where it is the calendar that asks an HSM for something that else only callers ask for."""
 
 
 class Incarnation:
@@ -42,11 +47,14 @@ class Incarnation:
         self.trail = AuditTrail(scope, store, self._store_failed, self._tokens_committed)
         self.on_outbox: Callable[[Sequence[Announcement], int], None] = _nobody
         """Hears the announcements of each commit, and the instant (epoch ns) that their outbox rows bear."""
+        self.on_key: Callable[[str, KmsKey | None], None] = _nobody_asks
+        """Hears of each key that a commit changed; None: it is deleted."""
         self._keys_being_made: Counter[str] = Counter()
 
     def end(self) -> None:
         """Let nobody act for this incarnation any more; what the store has been given it still commits."""
         self.on_outbox = _left_for_the_next_boot
+        self.on_key = _nobody_asks
         self.scope.fence()
 
     def keys_being_made(self, account: str) -> int:
@@ -66,8 +74,9 @@ class Incarnation:
             self._keys_being_made[account] -= 1
 
     async def perform(self, job: HsmJob, *, request: str | None = None) -> HsmAnswer:
-        """One visit to an HSM, for the call of that request id (None: for replication's own work); tokens that it
-        wrapped anew are kept. Errors: what the fleet or the job refuses.
+        """One visit to an HSM, for the call of that request id (None: for upkeep; `CALENDAR`: for what fell due).
+
+        Tokens that it wrapped anew are kept. Errors: what the fleet or the job refuses.
         """
         # Traced here, where every job passes: what asks the fleet behind this line's back has a job too many.
         self.trace.emit(self.region, "hsm_request", job=type(job).__name__, request=request)
@@ -108,10 +117,11 @@ class Incarnation:
         acknowledged: tuple[Acknowledgement, ...] = (),
         entries: tuple[AuditEntry, ...] = (),
         events: tuple[ServiceEvent, ...] = (),
+        happenings: tuple[Happening, ...] = (),
     ) -> None:
         """One transaction: key changes, outbox, audit. Only then is any of it visible, sent or answered.
 
-        Errors: StoreError, and then nothing of it is visible.
+        `happenings` are of the key that `writes` change. Errors: StoreError, and then nothing of it is visible.
         """
         told = (*entries, *(self.service_entry(event) for event in events))
         since_ns = self.clock.now_ns()
@@ -119,9 +129,9 @@ class Incarnation:
 
         def make_visible(_: tuple[int, ...]) -> None:
             for write in writes:
-                self.state.apply(write)
-                if isinstance(write, PutKey):
-                    self._trace_key(write.key)
+                self._apply(write)
+            for happening in happenings:
+                self.trace.emit(self.region, happening.value, key=_changed_key(writes))
             if announcements:
                 self.on_outbox(announcements, since_ns)
 
@@ -129,17 +139,31 @@ class Incarnation:
         # The store calls this in the order of the commits, so memory never shows what a reopened file would not.
         await self.store.commit(commit, then=make_visible)
 
-    async def commit_or_refuse(
-        self,
-        *,
-        writes: tuple[Write, ...],
-        announcements: tuple[Announcement, ...],
-        entries: tuple[AuditEntry, ...],
-        events: tuple[ServiceEvent, ...],
-    ) -> None:
+    def _apply(self, write: Write) -> None:
+        """Make a committed write visible, and tell who goes by it."""
+        match write:
+            case PutKey(key=key):
+                self.state.apply(write)
+                self._trace_key(key)
+                self.on_key(key.key_id, key)
+            case RemoveKey(key_id=key_id):
+                held = self.state.material_ids(key_id)
+                self.state.apply(write)
+                self.fleet.forget(held)
+                self.on_key(key_id, None)
+            case _:
+                self.state.apply(write)
+
+    async def commit_or_refuse(self, outcome: Outcome, entry: AuditEntry) -> None:
         """`commit` for a caller who waits. Errors: KMSInternalException instead of a StoreError."""
         try:
-            await self.commit(writes=writes, announcements=announcements, entries=entries, events=events)
+            await self.commit(
+                writes=outcome.writes,
+                announcements=outcome.announcements,
+                entries=(entry,),
+                events=outcome.events,
+                happenings=outcome.happenings,
+            )
         except StoreError as error:
             self._store_failed(error)
             # The cause names files and SQL; it is in the trace, and none of the caller's business.
@@ -185,12 +209,21 @@ def _outbox_entry(announcement: Announcement, since_ns: int) -> OutboxEntry:
     message = announcement.message
     return OutboxEntry(
         destination=announcement.destination,
-        key_id=message.shared.key_id,
+        key_id=message.key_id,
         kind=message.kind.value,
-        shared_version=message.shared.shared_version,
+        shared_version=message.shared_version,
         since_ns=since_ns,
         body=pack_message(message),
     )
+
+
+def _changed_key(writes: Sequence[Write]) -> str:
+    """The id of the one key that an outcome changes."""
+    return next(write.key.key_id for write in writes if isinstance(write, PutKey))
+
+
+def _nobody_asks(key_id: str, key: KmsKey | None) -> None:
+    """Nothing: no calendar goes by it."""
 
 
 def _left_for_the_next_boot(announcements: Sequence[Announcement], since_ns: int) -> None:

@@ -12,17 +12,22 @@ RESEND_AFTER_NS = 500_000_000
 """A little more than the longest round trip of the table (413 ms)."""
 
 RESEND_AT_MOST_NS = 5_000_000_000
+VAIN_TRIES = 120
+RESEND_IN_VAIN_NS = 30_000_000_000
+"""After ten minutes in which nothing came across it is tried no oftener than this: an outage may last for days."""
+
 _KEYS_NAMED = 3
 
 
 @dataclass(slots=True, kw_only=True)
 class Outstanding:
     """An announcement that the other Region has not acknowledged. `since_ns` (epoch) is when its commit began, or that
-    of the oldest one that it replaced unacknowledged."""
+    of the oldest one that it replaced unacknowledged. It is not sent again before `not_before_ns`."""
 
     message: Announced
     since_ns: int
     is_due: bool = True
+    not_before_ns: int = 0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -31,7 +36,8 @@ class Peer:
     questions.
 
     `wanted` are materials (key id, material id) that this Region lacks and that the peer has told of, as far as they
-    were not asked for in this round; `requested` were. `backoff_ns` grows while nothing is heard.
+    were not asked for in this round; `requested` were. `backoff_ns` grows while nothing comes across, whether nothing
+    is heard or what is heard does not help; `silent_count` counts the tries on end after which nothing was heard.
     """
 
     region: str
@@ -42,6 +48,8 @@ class Peer:
     replies: list[Message] = field(default_factory=list)
     backoff_ns: int = RESEND_AFTER_NS
     is_silent: bool = False
+    silent_count: int = 0
+    vain_count: int = 0
     is_requesting: bool = False
     requested_at_ns: int = 0
     is_flush_due: bool = False
@@ -76,17 +84,26 @@ class Peer:
     def announce(self, message: Announced, since_ns: int) -> None:
         """Remember an announcement; it replaces an older one of its key and kind, and takes over how long that one has
         been waiting."""
-        place = (message.shared.key_id, message.kind)
+        place = (message.key_id, message.kind)
         replaced = self.outstanding.get(place)
         since_ns = since_ns if replaced is None else min(since_ns, replaced.since_ns)
         self.outstanding[place] = Outstanding(message=message, since_ns=since_ns)
+        self.progress()
 
     def acknowledged(self, key_id: str, kind: str, shared_version: int) -> Outstanding | None:
         """The announcement that need not be repeated any more, if it was not replaced by a newer one."""
         waiting = self.outstanding.get((key_id, kind))
-        if waiting is None or waiting.message.shared.shared_version > shared_version:
+        if waiting is None or waiting.message.shared_version > shared_version:
             return None
+        self.progress()
         return self.outstanding.pop((key_id, kind))
+
+    def applied(self, key_id: str, kind: str, shared_version: int, now_ns: int) -> None:
+        """Repeat an announcement more rarely: the other Region has it, and fetches the material that it names."""
+        waiting = self.outstanding.get((key_id, kind))
+        if waiting is not None and waiting.message.shared_version <= shared_version:
+            waiting.not_before_ns = now_ns + RESEND_AT_MOST_NS
+            self.progress()
 
     def want(self, key_id: str, material_id: str) -> None:
         """Let a material be asked for, in this round if it was not yet."""
@@ -95,8 +112,16 @@ class Peer:
 
     def has_come(self, key_id: str, material_id: str) -> None:
         """Let a material not be asked for any more."""
-        self.wanted.pop((key_id, material_id), None)
-        self.requested.pop((key_id, material_id), None)
+        was_wanted = self.wanted.pop((key_id, material_id), 0) is None
+        was_requested = self.requested.pop((key_id, material_id), 0) is None
+        if was_wanted or was_requested:
+            self.progress()
+
+    def forget_key(self, key_id: str) -> None:
+        """Ask for no material of a key that is deleted here."""
+        for places in (self.wanted, self.requested):
+            for place in [place for place in places if place[0] == key_id]:
+                del places[place]
 
     def take_wanted(self, limit: int, now_ns: int) -> tuple[tuple[str, str], ...]:
         """What shall be asked for now: of this round, what has waited longest. It goes behind all others."""
@@ -107,7 +132,7 @@ class Peer:
             self.requested[place] = None
         return taken
 
-    def take_due(self, limit: int | None = None) -> list[Message]:
+    def take_due(self, now_ns: int, limit: int | None = None) -> list[Message]:
         """What shall be sent now, and is then not due any more until `make_due`."""
         messages: list[Message] = list(self.replies)
         self.replies.clear()
@@ -116,13 +141,15 @@ class Peer:
                 break
             if waiting.is_due:
                 waiting.is_due = False
+                waiting.not_before_ns = max(waiting.not_before_ns, now_ns + RESEND_AFTER_NS)
                 messages.append(waiting.message)
         return messages
 
     def make_due(self, now_ns: int) -> None:
-        """Let everything outstanding be sent again, and a new round of requests begin unless one is going on."""
+        """Let what has waited long enough be sent again, and a new round of requests begin unless one is going on."""
         for waiting in self.outstanding.values():
-            waiting.is_due = True
+            if waiting.not_before_ns <= now_ns:
+                waiting.is_due = True
         if now_ns - self.requested_at_ns >= RESEND_AFTER_NS or not self.is_requesting:
             self.is_requesting = False
             self.wanted.update(self.requested)
@@ -137,14 +164,24 @@ class Peer:
 
     def heard(self) -> bool:
         """Note that the peer spoke; True when it had been silent for so long that everything should be sent anew."""
-        was_backing_off = self.backoff_ns > RESEND_AFTER_NS
+        was_away = self.silent_count > 0
         self.is_silent = False
+        self.silent_count = 0
+        if was_away:
+            self.progress()
+        return was_away
+
+    def progress(self) -> None:
+        """Something came across, or there is something new: the next try need not wait long."""
         self.backoff_ns = RESEND_AFTER_NS
-        return was_backing_off
+        self.vain_count = 0
 
     def back_off(self) -> None:
         """Wait longer before the next try."""
-        self.backoff_ns = min(self.backoff_ns * 2, RESEND_AT_MOST_NS)
+        self.vain_count += 1
+        self.silent_count += self.is_silent
+        longest_ns = RESEND_AT_MOST_NS if self.vain_count < VAIN_TRIES else RESEND_IN_VAIN_NS
+        self.backoff_ns = min(self.backoff_ns * 2, longest_ns)
 
 
 def _some(key_ids: list[str]) -> str:

@@ -27,15 +27,19 @@ from regionsim.kms.plan import Call, Outcome, Plan, View
 from regionsim.kms.questions import Answer, MayBecomePrimary, MayCreateReplica, Question
 from regionsim.kms.quotas import request_quota
 from regionsim.kms.requests import parse
+from regionsim.kms.situation import DeclaredLost
 from regionsim.kms.state import RegionState
+from regionsim.kms.timetable import REPLICA_WAIT_NS
 from regionsim.names.mistakes import ConfigError
 from regionsim.network.envelope import Envelope
 from regionsim.region.admission import Admission
+from regionsim.region.calendar import Calendar
 from regionsim.region.incarnation import Incarnation
 from regionsim.region.locks import Locks
 from regionsim.region.look_up import locked, subject
 from regionsim.region.replicator import ReplicationCounts, Replicator
 from regionsim.region.serving import Serving
+from regionsim.region.timers import Fired
 from regionsim.runtime.clock import ReadableClock
 from regionsim.runtime.entropy import Entropy
 from regionsim.runtime.tasks import Scope
@@ -64,7 +68,8 @@ class RegionCounts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """What a Region is given to live in. `open_store` opens its file; `send` puts an envelope on a link."""
+    """What a Region is given to live in. `open_store` opens its file; `send` puts an envelope on a link; `on_fired`
+    hears of each errand of the calendar as it falls due."""
 
     fleet: Fleet
     clock: ReadableClock
@@ -72,6 +77,7 @@ class Surroundings:
     trace: Trace
     open_store: Callable[[], Awaitable[Store]]
     send: Callable[[Envelope], None]
+    on_fired: Callable[[Fired], None]
 
 
 class Region:
@@ -85,6 +91,7 @@ class Region:
         regions: tuple[str, ...],
         directory: Directory,
         has_quotas: bool = True,
+        replica_wait_ns: int = REPLICA_WAIT_NS,
     ) -> None:
         self.name = name
         self.regions = regions
@@ -95,11 +102,14 @@ class Region:
         self.counts = RegionCounts()
         self._open_store = surroundings.open_store
         self._send = surroundings.send
+        self._on_fired = surroundings.on_fired
         self._has_quotas = has_quotas
+        self._replica_wait_ns = replica_wait_ns
         self._requests = surroundings.entropy.stream(f"region/{name}/requests")
         self._messages = surroundings.entropy.stream(f"region/{name}/messages")
         self._incarnation: Incarnation | None = None
         self._replicator: Replicator | None = None
+        self._calendar: Calendar | None = None
         self._admission = Admission()
         self._boots = 0
         self._lives = Locks()
@@ -132,6 +142,32 @@ class Region:
     def unfinished_words(self) -> dict[str, str]:
         """Region -> what is not across to it or from it yet, in words; empty while down."""
         return {} if self._replicator is None else self._replicator.outstanding_words()
+
+    @property
+    def next_due_at_ns(self) -> int | None:
+        """When something next falls due by this Region's calendar (nanoseconds since 1970); None: nothing, or down."""
+        return None if self._calendar is None else self._calendar.timers.next_due_at_ns
+
+    @property
+    def is_calendar_idle(self) -> bool:
+        """True when nothing that fell due is still being done."""
+        return self._calendar is None or self._calendar.timers.is_idle
+
+    def next_try_at_ns(self, what: str, subject: str) -> int | None:
+        """When what falls due for that subject is done, or tried again; None when the calendar has no such thing."""
+        return None if self._calendar is None else self._calendar.timers.next_try_at_ns(what, subject)
+
+    def wake_calendar(self) -> None:
+        """Look at the clock again: it was moved."""
+        if self._calendar is not None:
+            self._calendar.timers.wake()
+
+    async def declare_lost(self, region: str) -> None:
+        """Let no rotation of a primary here wait for that Region any more, until its replica has caught up."""
+        assert self._replicator is not None, f"{self.name} is down"
+        for key in list(self._host.state.all_keys()):
+            if key.is_primary and key.shared.replica(region) is not None:
+                await self._replicator.happen(key.key_id, DeclaredLost(region=region))
 
     @property
     def unaudited_count(self) -> int:
@@ -192,6 +228,13 @@ class Region:
         self._admission = Admission()
         self.trace.emit(self.name, "region_booted", keys=sum(1 for _ in host.state.all_keys()), boot=self._boots)
         self._replicator.resume(loaded.outbox)
+        self._calendar = Calendar(
+            host,
+            self._replicator.happen,
+            replica_wait_ns=self._replica_wait_ns,
+            on_fired=self._on_fired,
+        )
+        self._calendar.begin()
 
     async def crash(self) -> None:
         """The hosts lose their memory, now, or as soon as they have booted. Nothing that was not committed is done,
@@ -201,7 +244,7 @@ class Region:
 
     async def _crash(self) -> None:
         host = self._host
-        self._incarnation = self._replicator = None
+        self._incarnation = self._replicator = self._calendar = None
         host.scope.fence()
         host.store.crash()
         self.fleet.on_host_crash()
@@ -219,7 +262,7 @@ class Region:
             try:
                 await self._flush_last(host)
             finally:
-                self._incarnation = self._replicator = None
+                self._incarnation = self._replicator = self._calendar = None
                 host.end()
                 await host.scope.closed()
                 await host.store.close()
@@ -318,12 +361,7 @@ class Region:
                 plan = await self._ask_region(serving, plan)
             with host.making_room(plan.makes_key_for):
                 outcome = operation.answer(plan, await self._ask_hsm(serving, plan))
-                await host.commit_or_refuse(
-                    writes=outcome.writes,
-                    announcements=outcome.announcements,
-                    entries=(serving.answered(plan, outcome),),
-                    events=outcome.events,
-                )
+                await host.commit_or_refuse(outcome, serving.answered(plan, outcome))
         return outcome
 
     async def _ask_region(self, serving: Serving, plan: Plan[Any]) -> Plan[Any]:

@@ -19,7 +19,6 @@ from typing import assert_never
 from regionsim.kms.errors import InvalidCiphertextException, KMSInternalException, ServerFault
 from regionsim.kms.hsm_jobs import MaterialRef
 from regionsim.kms.messages import (
-    AnnouncementKind,
     Answered,
     Asked,
     CreateReplica,
@@ -27,21 +26,14 @@ from regionsim.kms.messages import (
     MaterialRequest,
     Message,
     NoMaterial,
+    ReplicaDeleted,
+    ReplicaDeletionNoted,
     Synchronize,
     Synchronized,
 )
 from regionsim.kms.questions import Answer, Question
-from regionsim.kms.replication import (
-    Event,
-    MaterialsArrived,
-    PeerProgress,
-    Received,
-    Resumed,
-    Situation,
-    Step,
-    is_acknowledged,
-    step,
-)
+from regionsim.kms.replication import is_acknowledged, step
+from regionsim.kms.situation import Event, MaterialsArrived, PeerProgress, Received, Resumed, Situation, Step
 from regionsim.kms.writes import Announcement, PutToken, Write
 from regionsim.network.envelope import Envelope
 from regionsim.region.exchange import MATERIALS_PER_BATCH, Exchange
@@ -109,7 +101,7 @@ class Replicator:
         """Take up what the outbox and the keys say is unfinished."""
         for row in rows:
             message = unpack_message(row.body)
-            assert isinstance(message, CreateReplica | Synchronize), "an outbox keeps announcements"
+            assert isinstance(message, CreateReplica | Synchronize | ReplicaDeleted), "an outbox keeps announcements"
             self._peers[row.destination].announce(message, row.since_ns)
             self._flush_soon(self._peers[row.destination])
         for key in list(self._host.state.all_keys()):
@@ -158,6 +150,10 @@ class Replicator:
     def _dropped(self, kind: str, sender: str, reason: str, **fields: str) -> None:
         self._host.trace.emit(self._host.region, kind, **{"from": sender, "reason": reason, **fields})
 
+    async def happen(self, key_id: str, event: Event) -> bool:
+        """Let something happen to a key that no message told of. False when that could not be stored: try again."""
+        return await self._step(key_id, event)
+
     async def ask(self, region: str, question: Question) -> Answer:
         """The other Region's word, asked for again until it comes.
 
@@ -200,7 +196,7 @@ class Replicator:
 
     def _flush(self, peer: Peer, limit: int | None = None) -> None:
         peer.is_flush_due = False
-        messages = peer.take_due(limit)
+        messages = peer.take_due(now_ns(), limit)
         for start in range(0, len(messages), MESSAGES_PER_FRAME):
             self._counts.frames_sent += 1
             body = pack_frame(messages[start : start + MESSAGES_PER_FRAME])
@@ -219,8 +215,7 @@ class Replicator:
         was_silent = peer.is_silent
         peer.make_due(now_ns())
         peer.replies.extend(peer.asked.values())
-        if was_silent:
-            peer.back_off()
+        peer.back_off()
         # A Region that says nothing gets one frame as a probe; all the rest follows when it speaks.
         self._flush(peer, limit=MESSAGES_PER_FRAME if was_silent else None)
 
@@ -239,10 +234,7 @@ class Replicator:
 
     async def _handle(self, peer: Peer, message: Message) -> None:
         match message:
-            case CreateReplica() | Synchronize():
-                event = Received(sender=peer.region, message=message)
-                await self._step(message.shared.key_id, event)
-            case Synchronized():
+            case CreateReplica() | Synchronize() | Synchronized() | ReplicaDeleted() | ReplicaDeletionNoted():
                 await self._step(message.key_id, Received(sender=peer.region, message=message))
             case MaterialRequest():
                 await self._serve_materials(peer, message)
@@ -301,33 +293,37 @@ class Replicator:
 
     # One step of the machine.
 
-    async def _step(self, key_id: str, event: Event, tokens: tuple[PutToken, ...] = ()) -> None:
-        """Look up, step, commit, then tell: under the key's lock."""
+    async def _step(self, key_id: str, event: Event, tokens: tuple[PutToken, ...] = ()) -> bool:
+        """Look up, step, commit, then tell: under the key's lock. False when the store did not take it."""
         async with self._host.locks.hold([key_lock(key_id)]):
             if tokens and not self._lacks(key_id, tokens):
-                return
+                return True
             situation = self._situation(key_id, tokens)
             done = step(situation, event)
             acknowledged = self._acknowledged(key_id, event, done)
+            moot = self._moot(key_id, done)
             writes: tuple[Write, ...] = (*tokens, *done.writes)
             try:
-                if writes or done.announcements or acknowledged or done.events:
+                if writes or done.announcements or acknowledged or moot or done.events:
                     await self._host.commit(
                         writes=writes,
                         announcements=done.announcements,
-                        acknowledged=acknowledged,
+                        acknowledged=(*acknowledged, *moot),
                         events=done.events,
                     )
             except StoreError as error:
                 self._host.trace.emit(self._host.region, "replication_not_stored", error=type(error).__name__)
-                return
+                return False
             self._remember(key_id, done, acknowledged, tokens)
+            for known in moot:
+                self._peers[known.destination].acknowledged(key_id, known.kind, known.shared_version)
         for happening in done.happenings:
             self._host.trace.emit(self._host.region, happening.value, key=key_id)
         if done.reply is not None and done.reply_to is not None:
             self._reply(done.reply_to, done.reply)
         if done.pull_from is not None:
             self._want(done.pull_from, key_id)
+        return True
 
     def _lacks(self, key_id: str, tokens: tuple[PutToken, ...]) -> bool:
         """True while one of these is news: material is asked for again until it comes, so it may come twice."""
@@ -345,24 +341,38 @@ class Replicator:
             key=state.key(key_id),
             held=frozenset((*state.material_ids(key_id), *arriving)),
             peers=self._progress.get(key_id, {}),
+            tombstone=state.tombstone(key_id),
         )
+
+    def _moot(self, key_id: str, done: Step) -> tuple[Acknowledgement, ...]:
+        """What the outbox can forget unsaid."""
+        found = []
+        for region, kind in done.moot:
+            waiting = self._peers[region].outstanding.get((key_id, kind))
+            if waiting is not None:
+                version = waiting.message.shared_version
+                found.append(Acknowledgement(destination=region, key_id=key_id, shared_version=version, kind=kind))
+        return tuple(found)
 
     def _acknowledged(self, key_id: str, event: Event, done: Step) -> tuple[Acknowledgement, ...]:
         """What the other Region's acknowledgement lets the outbox forget."""
-        if done.key is None or not isinstance(event, Received) or not isinstance(event.message, Synchronized):
+        if not isinstance(event, Received) or not isinstance(event.message, Synchronized):
             return ()
         said = event.message
         progress = PeerProgress(shared_version=said.shared_version, material_ids=frozenset(said.material_ids))
         found = []
         for (_, kind), waiting in self._peers[event.sender].of_key(key_id):
-            version = waiting.message.shared.shared_version
-            is_across = said.shared_version >= version
-            if kind == AnnouncementKind.SYNCHRONIZE:
-                is_across = is_acknowledged(waiting.message.shared, progress)
-            if is_across:
+            message = waiting.message
+            # Of a replica's end `ReplicaDeletionNoted` tells.
+            if isinstance(message, ReplicaDeleted):
+                continue
+            if is_acknowledged(message.shared, progress):
+                version = message.shared_version
                 found.append(
                     Acknowledgement(destination=event.sender, key_id=key_id, shared_version=version, kind=kind)
                 )
+            else:
+                self._peers[event.sender].applied(key_id, kind, said.shared_version, now_ns())
         return tuple(found)
 
     def _remember(
@@ -382,6 +392,9 @@ class Replicator:
             if waiting is not None:
                 # The clock may have been set back since.
                 self._counts.lag.add(max(0, self._host.clock.now_ns() - waiting.since_ns))
+        if done.key is None:
+            for peer in self._peers.values():
+                peer.forget_key(key_id)
         for write in tokens:
             for peer in self._peers.values():
                 peer.has_come(key_id, write.material.material_id)

@@ -27,6 +27,8 @@ from regionsim.kms.messages import (
     MaterialRequest,
     Message,
     NoMaterial,
+    ReplicaDeleted,
+    ReplicaDeletionNoted,
     Synchronize,
     Synchronized,
 )
@@ -45,6 +47,8 @@ _MESSAGE_KINDS: tuple[type, ...] = (
     NoMaterial,
     Asked,
     Answered,
+    ReplicaDeleted,
+    ReplicaDeletionNoted,
 )
 _QUESTION_KINDS: tuple[type, ...] = (MayCreateReplica, MayBecomePrimary)
 

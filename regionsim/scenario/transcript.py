@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from regionsim.kms.replication import Happening
+from regionsim.kms.situation import Happening
 from regionsim.names.ids import is_key_id
 from regionsim.runtime.trace import Event
 

@@ -21,8 +21,10 @@ from regionsim.hsm.replication_keys import ReplicationRegistry
 from regionsim.kms.plan import Call
 from regionsim.network.network import Network
 from regionsim.region.region import Region, Reply, Surroundings
+from regionsim.region.timers import Fired
 from regionsim.runtime.entropy import Stream
 from regionsim.runtime.tasks import Scope, call_later_ns, now_ns
+from regionsim.simulation.advance import let_time_pass
 from regionsim.simulation.ground import Ground
 from regionsim.simulation.lives import Lives
 from regionsim.simulation.world import World
@@ -54,6 +56,7 @@ class Simulation:
         )
         self._scope = Scope("simulation")
         self._registry = ReplicationRegistry()
+        self._fired_listeners: list[Callable[[Fired], object]] = []
         self._unreachable_since: dict[str, int] = {}
         self._unavailable_ns = dict.fromkeys(world.regions, 0)
         self.regions = {name: self._region(name) for name in world.regions}
@@ -134,6 +137,24 @@ class Simulation:
                     pass
 
         call_later_ns(there_ns, arrive)
+
+    # Time.
+
+    async def advance(self, duration_ns: int) -> tuple[Fired, ...]:
+        """Let that much time pass on every Region's clock; what fell due meanwhile, in the order in which it did."""
+        fired: list[Fired] = []
+        self._fired_listeners.append(fired.append)
+        try:
+            await let_time_pass(
+                duration_ns, self.clock, self.regions.values(), self.network, has_faults=lambda: bool(self.faults)
+            )
+        finally:
+            self._fired_listeners.remove(fired.append)
+        return tuple(fired)
+
+    def _fired(self, fired: Fired) -> None:
+        for listener in self._fired_listeners:
+            listener(fired)
 
     # Faults.
 
@@ -221,8 +242,16 @@ class Simulation:
             trace=ground.trace,
             open_store=open_store,
             send=self.network.send,
+            on_fired=self._fired,
         )
-        return Region(name, surroundings, regions=world.regions, directory=world.directory, has_quotas=world.has_quotas)
+        return Region(
+            name,
+            surroundings,
+            regions=world.regions,
+            directory=world.directory,
+            has_quotas=world.has_quotas,
+            replica_wait_ns=world.replica_wait_ns,
+        )
 
     async def _end(self) -> None:
         for name in self.regions:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from regionsim.accounts.directory import Directory
+from regionsim.kms.timetable import REPLICA_WAIT_NS
 from regionsim.names.mistakes import ConfigError
 from regionsim.names.regions import partition_of
 from regionsim.network.network import DEFAULT_JITTER_NS, Latencies
@@ -12,7 +13,8 @@ from regionsim.network.network import DEFAULT_JITTER_NS, Latencies
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """The plan of a world. `regions` are in the order in which everything else lists them.
+    """The plan of a world. `regions` are in the order in which everything else lists them. `replica_wait_ns` is how
+    long a rotation waits for a replica before it counts as lost.
 
     Errors: ConfigError for no Region, one named twice, or one that does not exist.
     """
@@ -26,6 +28,7 @@ class World:
     hsm_per_region: int = 3
     hsm_profile: str = "aws-like"
     has_quotas: bool = True
+    replica_wait_ns: int = REPLICA_WAIT_NS
 
     def __post_init__(self) -> None:
         if not self.regions:

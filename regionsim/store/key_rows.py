@@ -8,6 +8,7 @@ from typing import Any
 
 from regionsim.kms.key import (
     Alias,
+    AutomaticRotation,
     KeyMaterial,
     KeyOwner,
     KeyState,
@@ -15,22 +16,26 @@ from regionsim.kms.key import (
     Origin,
     PrimaryMove,
     RegionalProperties,
+    Replica,
     RotationType,
     SharedProperties,
+    Tombstone,
 )
 from regionsim.kms.key_specs import KeySpec, KeyUsage
 
 KEY_COLUMNS = (
-    "key_id", "account", "spec", "usage", "origin", "owner", "primary_region", "replica_regions", "materials",
-    "current_material_id", "pending_material", "on_demand_rotation_count", "shared_version",
+    "key_id", "account", "spec", "usage", "origin", "owner", "primary_region", "replicas", "materials",
+    "current_material_id", "pending_material", "on_demand_rotation_count", "automatic_rotation", "shared_version",
     "region", "state", "policy", "description", "tags", "created_at_ns", "deletion_at_ns", "pending_window_days",
-    "move_from_region", "move_to_region",
+    "move_from_region", "move_to_region", "move_since_version",
     "version",
 )  # fmt: skip
 
+TOMBSTONE_COLUMNS = ("key_id", "applied_version", "shared")
+
 ALIAS_COLUMNS = ("account", "name", "target_key_id", "created_at_ns", "updated_at_ns", "version")
 
-_SHARED_COUNT = 13
+_SHARED_COUNT = 14
 
 _json = json.JSONEncoder(separators=(",", ":")).encode
 
@@ -47,6 +52,17 @@ def key_from_row(row: Sequence[Any]) -> KmsKey:
         regional=_regional_from_row(row[_SHARED_COUNT:-1]),
         version=row[-1],
     )
+
+
+def tombstone_row(tombstone: Tombstone) -> tuple[Any, ...]:
+    """The values of `TOMBSTONE_COLUMNS`."""
+    return tombstone.key_id, tombstone.applied_version, _json(_shared_row(tombstone.shared))
+
+
+def tombstone_from_row(row: Sequence[Any]) -> Tombstone:
+    """The tombstone whose `tombstone_row` this is."""
+    _, applied_version, shared = row
+    return Tombstone(applied_version=applied_version, shared=_shared_from_row(json.loads(shared)))
 
 
 def alias_row(alias: Alias) -> tuple[Any, ...]:
@@ -70,6 +86,7 @@ def alias_from_row(row: Sequence[Any]) -> Alias:
 
 
 def _shared_row(shared: SharedProperties) -> tuple[Any, ...]:
+    calendar = shared.automatic_rotation
     return (
         shared.key_id,
         shared.account,
@@ -78,18 +95,19 @@ def _shared_row(shared: SharedProperties) -> tuple[Any, ...]:
         shared.origin.value,
         shared.owner.value,
         shared.primary_region,
-        _json(shared.replica_regions),
+        _json([(replica.region, replica.since_version, replica.is_lost) for replica in shared.replicas]),
         _json([_described(material) for material in shared.materials]),
         shared.current_material_id,
         None if shared.pending_material is None else _json(_described(shared.pending_material)),
         shared.on_demand_rotation_count,
+        None if calendar is None else _json((calendar.period_days, calendar.next_at_ns)),
         shared.shared_version,
     )
 
 
 def _shared_from_row(row: Sequence[Any]) -> SharedProperties:
-    (key_id, account, spec, usage, origin, owner, primary_region, replica_regions, materials,
-     current_material_id, pending_material, on_demand_rotation_count, shared_version) = row  # fmt: skip
+    (key_id, account, spec, usage, origin, owner, primary_region, replicas, materials,
+     current_material_id, pending_material, on_demand_rotation_count, calendar, shared_version) = row  # fmt: skip
     return SharedProperties(
         key_id=key_id,
         account=account,
@@ -98,11 +116,15 @@ def _shared_from_row(row: Sequence[Any]) -> SharedProperties:
         origin=Origin(origin),
         owner=KeyOwner(owner),
         primary_region=primary_region,
-        replica_regions=tuple(json.loads(replica_regions)),
+        replicas=tuple(
+            Replica(region=region, since_version=since_version, is_lost=is_lost)
+            for region, since_version, is_lost in json.loads(replicas)
+        ),
         materials=tuple(_material(described) for described in json.loads(materials)),
         current_material_id=current_material_id,
         pending_material=None if pending_material is None else _material(json.loads(pending_material)),
         on_demand_rotation_count=on_demand_rotation_count,
+        automatic_rotation=None if calendar is None else _calendar(*json.loads(calendar)),
         shared_version=shared_version,
     )
 
@@ -120,12 +142,13 @@ def _regional_row(regional: RegionalProperties) -> tuple[Any, ...]:
         regional.pending_window_days,
         None if move is None else move.from_region,
         None if move is None else move.to_region,
+        None if move is None else move.since_version,
     )
 
 
 def _regional_from_row(row: Sequence[Any]) -> RegionalProperties:
     (region, state, policy, description, tags, created_at_ns, deletion_at_ns, pending_window_days,
-     move_from_region, move_to_region) = row  # fmt: skip
+     *move) = row  # fmt: skip
     return RegionalProperties(
         region=region,
         state=KeyState(state),
@@ -135,8 +158,12 @@ def _regional_from_row(row: Sequence[Any]) -> RegionalProperties:
         created_at_ns=created_at_ns,
         deletion_at_ns=deletion_at_ns,
         pending_window_days=pending_window_days,
-        move=None if move_from_region is None else PrimaryMove(from_region=move_from_region, to_region=move_to_region),
+        move=None if move[0] is None else PrimaryMove(from_region=move[0], to_region=move[1], since_version=move[2]),
     )
+
+
+def _calendar(period_days: int, next_at_ns: int) -> AutomaticRotation:
+    return AutomaticRotation(period_days=period_days, next_at_ns=next_at_ns)
 
 
 def _described(material: KeyMaterial) -> dict[str, Any]:

@@ -13,8 +13,18 @@ from typing import assert_never
 
 from regionsim.kms.hsm_jobs import MaterialRef
 from regionsim.kms.key import Alias, KmsKey
-from regionsim.kms.writes import PutAlias, PutKey, PutToken, RemoveAlias, RemoveKey, Write
-from regionsim.store.key_rows import ALIAS_COLUMNS, KEY_COLUMNS, alias_from_row, alias_row, key_from_row, key_row
+from regionsim.kms.writes import PutAlias, PutKey, PutToken, PutTombstone, RemoveAlias, RemoveKey, Write
+from regionsim.store.key_rows import (
+    ALIAS_COLUMNS,
+    KEY_COLUMNS,
+    TOMBSTONE_COLUMNS,
+    alias_from_row,
+    alias_row,
+    key_from_row,
+    key_row,
+    tombstone_from_row,
+    tombstone_row,
+)
 from regionsim.store.values import Acknowledgement, AuditSegment, Commit, OutboxEntry, OutboxRow, StoredSegment
 
 
@@ -35,6 +45,9 @@ _INSERT_ALIAS = _insert("aliases", ALIAS_COLUMNS)
 _UPDATE_ALIAS = _update("aliases", ALIAS_COLUMNS, "account = ? AND name = ? AND version = ?")
 _SELECT_ALIASES = f"SELECT {', '.join(ALIAS_COLUMNS)} FROM aliases ORDER BY account, name"  # noqa: S608
 
+
+_PUT_TOMBSTONE = f"INSERT OR REPLACE INTO tombstones ({', '.join(TOMBSTONE_COLUMNS)}) VALUES (?, ?, ?)"  # noqa: S608
+_SELECT_TOMBSTONES = f"SELECT {', '.join(TOMBSTONE_COLUMNS)} FROM tombstones ORDER BY key_id"  # noqa: S608
 
 _FOREVER_NS = 2**63 - 1
 
@@ -58,6 +71,8 @@ def apply_write(connection: sqlite3.Connection, write: Write) -> None:
             _put_key(connection, key)
         case RemoveKey(key_id=key_id):
             _remove_key(connection, key_id)
+        case PutTombstone(tombstone=tombstone):
+            connection.execute(_PUT_TOMBSTONE, tombstone_row(tombstone))
         case PutAlias(alias=alias):
             _put_alias(connection, alias)
         case RemoveAlias(account=account, name=name):
@@ -97,16 +112,19 @@ def _assert_grew(changed: sqlite3.Cursor, what: str, version: int) -> None:
 
 def _put_token(connection: sqlite3.Connection, material: MaterialRef) -> None:
     connection.execute(
-        "INSERT INTO tokens (key_id, material_id, token) VALUES (?, ?, ?)"
+        "INSERT INTO tokens (key_id, material_id, token)"
+        " SELECT ?1, ?2, ?3 WHERE EXISTS (SELECT 1 FROM keys WHERE key_id = ?1)"
         " ON CONFLICT (key_id, material_id) DO UPDATE SET token = excluded.token",
         (material.key_id, material.material_id, material.token),
     )
 
 
 def load_writes(connection: sqlite3.Connection) -> Iterator[Write]:
-    """The writes that rebuild the state: keys in order of creation, aliases, tokens in order of arrival."""
+    """The writes that rebuild the state: keys in order of creation, tombstones, aliases, tokens in order of arrival."""
     for row in connection.execute(_SELECT_KEYS):
         yield PutKey(key=key_from_row(row))
+    for row in connection.execute(_SELECT_TOMBSTONES):
+        yield PutTombstone(tombstone=tombstone_from_row(row))
     for row in connection.execute(_SELECT_ALIASES):
         yield PutAlias(alias=alias_from_row(row))
     for key_id, material_id, token in connection.execute(

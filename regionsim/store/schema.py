@@ -35,11 +35,12 @@ _FIRST_TABLES = (
         origin                   TEXT NOT NULL,
         owner                    TEXT NOT NULL,
         primary_region           TEXT,
-        replica_regions          TEXT NOT NULL,
+        replicas                 TEXT NOT NULL,
         materials                TEXT NOT NULL,
         current_material_id      TEXT,
         pending_material         TEXT,
         on_demand_rotation_count INTEGER NOT NULL,
+        automatic_rotation       TEXT,
         shared_version           INTEGER NOT NULL,
         region                   TEXT NOT NULL,
         state                    TEXT NOT NULL,
@@ -51,12 +52,21 @@ _FIRST_TABLES = (
         pending_window_days      INTEGER,
         move_from_region         TEXT,
         move_to_region           TEXT,
+        move_since_version       INTEGER,
         version                  INTEGER NOT NULL CHECK (version >= 1),
         CHECK ((move_from_region IS NULL) = (move_to_region IS NULL))
     ) STRICT
     """,
+    # Multi-Region keys that were deleted here: what stops an old message from bringing one back.
+    """
+    CREATE TABLE tombstones (
+        key_id          TEXT PRIMARY KEY,
+        applied_version INTEGER NOT NULL,
+        shared          TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID
+    """,
     # Exported key tokens: backing keys wrapped under the domain key, in order of arrival. No foreign key: a token that
-    # an HSM wrapped anew may come after its key was deleted, and must not fail the outcome that it rides in.
+    # an HSM wrapped anew may come after its key was deleted; it is not kept then, and fails no outcome it rides in.
     """
     CREATE TABLE tokens (
         sequence    INTEGER PRIMARY KEY AUTOINCREMENT,

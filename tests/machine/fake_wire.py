@@ -9,23 +9,41 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from regionsim.kms.key import KeyMaterial, KeyState, KmsKey, RegionalProperties, RotationType, SharedProperties
+from regionsim.kms.key import (
+    KeyMaterial,
+    KeyState,
+    KmsKey,
+    RegionalProperties,
+    RotationType,
+    SharedProperties,
+    Tombstone,
+    replicas_in,
+)
 from regionsim.kms.key_specs import KeySpec, KeyUsage
-from regionsim.kms.messages import CreateReplica, ReplicaSeed, Synchronize, Synchronized
-from regionsim.kms.replication import (
+from regionsim.kms.messages import (
+    AboutKey,
+    CreateReplica,
+    ReplicaDeleted,
+    ReplicaDeletionNoted,
+    ReplicaSeed,
+    Synchronize,
+    Synchronized,
+)
+from regionsim.kms.removal import scheduled_for_deletion
+from regionsim.kms.replication import is_acknowledged, start_primary_move, step
+from regionsim.kms.rotation import start_rotation
+from regionsim.kms.situation import (
     Event,
     MaterialsArrived,
     PeerProgress,
     Received,
+    ReplicasOverdue,
     Resumed,
     Situation,
+    WaitingPeriodEnded,
     announce,
-    is_acknowledged,
-    start_primary_move,
-    start_rotation,
-    step,
 )
-from regionsim.kms.writes import Announcement, PutKey
+from regionsim.kms.writes import Announcement, PutKey, PutTombstone, RemoveKey
 
 KEY_ID = "mrk-" + "a" * 32
 
@@ -36,7 +54,7 @@ class Delivered:
 
     sender: str
     receiver: str
-    message: CreateReplica | Synchronize | Synchronized | tuple[str, ...]
+    message: AboutKey | tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +64,7 @@ class Node:
     key: KmsKey | None = None
     held: frozenset[str] = frozenset()
     outbox: tuple[Announcement, ...] = ()
+    tombstone: Tombstone | None = None
     peers: tuple[tuple[str, PeerProgress], ...] = ()
 
 
@@ -108,7 +127,7 @@ class World:
         """ReplicateKey at the primary."""
         node = self.nodes[region]
         assert node.key is not None
-        shared = node.key.shared.changed(replica_regions=(*node.key.shared.replica_regions, to))
+        shared = node.key.shared.with_replica(to)
         primary = node.key.with_shared(shared)
         creation = Announcement(destination=to, message=CreateReplica(shared=shared, seed=ReplicaSeed(policy="{}")))
         told = (creation, *(other for other in announce(primary) if other.destination != to))
@@ -120,6 +139,25 @@ class World:
         assert node.key is not None
         moved, handover = start_primary_move(node.key, to)
         return self._with(region, replace(node, key=moved))._announce(region, (handover,)).noting(f"move {to}")
+
+    def is_synchronized(self, primary: str, replica: str) -> bool:
+        """What UpdatePrimaryRegion asks the replica's Region: has it all that the primary has told of?"""
+        theirs, ours = self.nodes[replica], self.nodes[primary]
+        assert theirs.key is not None
+        assert ours.key is not None
+        return theirs.key.shared.shared_version >= ours.key.shared.shared_version and not self._lacks(theirs)
+
+    def delete(self, region: str) -> World:
+        """ScheduleKeyDeletion, and the waiting period (of no length here) ends; a primary with replicas waits for them."""
+        node = self.nodes[region]
+        assert node.key is not None
+        scheduled = scheduled_for_deletion(node.key, 0, self.now_ns)
+        world = self._with(region, replace(node, key=scheduled))
+        return world._step(region, WaitingPeriodEnded()).noting(f"delete {region}")
+
+    def give_up(self, region: str) -> World:
+        """The open rotation at the primary has waited long enough."""
+        return self._step(region, ReplicasOverdue()).noting(f"give up at {region}")
 
     def settled(self, limit: int = 400) -> World:
         """The world when nothing is lost any more and everybody repeats what is not acknowledged."""
@@ -146,14 +184,14 @@ class World:
 
     def _arrive(self, under_way: Delivered) -> World:
         message = under_way.message
-        if isinstance(message, tuple):
-            node = self.nodes[under_way.receiver]
-            new = tuple(material for material in message if material not in node.held)
-            if node.key is None or not new:
-                return self
-            world = self._with(under_way.receiver, replace(node, held=node.held | set(new)))
-            return world._step(under_way.receiver, MaterialsArrived(material_ids=new))
-        return self._step(under_way.receiver, Received(sender=under_way.sender, message=message))
+        if isinstance(message, ReplicaDeleted | ReplicaDeletionNoted | CreateReplica | Synchronize | Synchronized):
+            return self._step(under_way.receiver, Received(sender=under_way.sender, message=message))
+        node = self.nodes[under_way.receiver]
+        new = tuple(material for material in message if material not in node.held)
+        if node.key is None or not new:
+            return self
+        world = self._with(under_way.receiver, replace(node, held=node.held | set(new)))
+        return world._step(under_way.receiver, MaterialsArrived(material_ids=new))
 
     def _step(self, region: str, event: Event) -> World:
         node = self.nodes[region]
@@ -164,12 +202,25 @@ class World:
             key=node.key,
             held=node.held,
             peers=dict(node.peers),
+            tombstone=node.tombstone,
         )
         done = step(situation, event)
-        for write in done.writes:
-            assert isinstance(write, PutKey)
-            assert write.key.version == (1 if node.key is None else node.key.version + 1), "one commit, one version"
         changed = replace(node, key=done.key, peers=tuple(sorted(done.peers.items())))
+        for write in done.writes:
+            match write:
+                case PutKey(key=key):
+                    assert key.version == (1 if node.key is None else node.key.version + 1), "one commit, one version"
+                case RemoveKey():
+                    assert done.key is None
+                    changed = replace(changed, held=frozenset())
+                case PutTombstone(tombstone=tombstone):
+                    changed = replace(changed, tombstone=tombstone)
+                case _:
+                    raise AssertionError(f"no write of the machine: {write}")
+        kept = tuple(
+            waiting for waiting in changed.outbox if (waiting.destination, waiting.message.kind) not in done.moot
+        )
+        changed = replace(changed, outbox=kept)
         if isinstance(event, Received) and isinstance(event.message, Synchronized):
             changed = _forget_acknowledged(changed, event.sender, event.message)
         world = replace(self._with(region, changed), now_ns=self.now_ns + 1)._announce(region, done.announcements)
@@ -186,7 +237,7 @@ class World:
             world = world._send(region, announcement.destination, announcement.message)
         return world
 
-    def _send(self, sender: str, receiver: str, message: CreateReplica | Synchronize | Synchronized) -> World:
+    def _send(self, sender: str, receiver: str, message: AboutKey) -> World:
         return replace(self, wire=(*self.wire, Delivered(sender, receiver, message)))
 
     def _pull(self, region: str, source: str) -> World:
@@ -218,12 +269,9 @@ def _forget_acknowledged(node: Node, sender: str, said: Synchronized) -> Node:
     progress = PeerProgress(shared_version=said.shared_version, material_ids=frozenset(said.material_ids))
 
     def is_across(announcement: Announcement) -> bool:
-        shared = announcement.message.shared
-        if announcement.destination != sender:
-            return False
-        if isinstance(announcement.message, CreateReplica):
-            return said.shared_version >= shared.shared_version
-        return is_acknowledged(shared, progress)
+        message = announcement.message
+        is_of_shared = isinstance(message, CreateReplica | Synchronize)
+        return announcement.destination == sender and is_of_shared and is_acknowledged(message.shared, progress)
 
     return replace(node, outbox=tuple(waiting for waiting in node.outbox if not is_across(waiting)))
 
@@ -237,7 +285,7 @@ def multi_region_key(primary: str, *replicas: str) -> World:
         spec=KeySpec.SYMMETRIC_DEFAULT,
         usage=KeyUsage.ENCRYPT_DECRYPT,
         primary_region=primary,
-        replica_regions=replicas,
+        replicas=replicas_in(replicas),
         materials=(material,),
         current_material_id="m1",
     )
@@ -257,13 +305,17 @@ def violations(world: World) -> Iterator[str]:
         yield f"two primaries: {primaries}"
     for region, key in keys.items():
         node = world.nodes[region]
-        if key.state is not KeyState.CREATING and key.shared.current_material_id not in node.held:
+        own = key.shared.replica(region)
+        is_behind = own is not None and own.is_lost
+        if key.state is not KeyState.CREATING and not is_behind and key.shared.current_material_id not in node.held:
             yield f"{region} is {key.state} without its current material"
         for other_region, other in keys.items():
             if key.shared.shared_version == other.shared.shared_version and key.shared != other.shared:
                 yield f"{region} and {other_region} differ in version {key.shared.shared_version}"
         for other_region in key.shared.regions:
-            other_node = world.nodes.get(other_region)
+            other_node, replica = world.nodes.get(other_region), key.shared.replica(other_region)
+            if replica is not None and replica.is_lost:
+                continue
             used = key.shared.current_material_id
             if (
                 other_node is not None
@@ -275,13 +327,17 @@ def violations(world: World) -> Iterator[str]:
                 yield f"{region} encrypts with {used}, which {other_region} does not hold"
 
 
-def assert_converged(world: World) -> None:
-    """What must be so once everything is across."""
+def assert_converged(world: World, *, deleting: tuple[str, ...] = ()) -> None:
+    """What must be so once everything is across; `deleting` are Regions whose key may wait for its deletion."""
     keys = {region: node.key for region, node in world.nodes.items() if node.key is not None}
+    assert keys or not world.nodes, "every key is gone"
     newest = max((key.shared for key in keys.values()), key=lambda shared: shared.shared_version)
+    assert not set(keys) - set(newest.regions), f"a replica that nobody knows: {world.history}"
     for region in newest.regions:
         assert region in keys, f"{region} has no key: {world.history}"
         assert keys[region].shared == newest, f"{region} is behind: {world.history}"
-        assert keys[region].state is KeyState.ENABLED, f"{region} is {keys[region].state}: {world.history}"
+        if region not in deleting:
+            assert keys[region].state is KeyState.ENABLED, f"{region} is {keys[region].state}: {world.history}"
         assert keys[region].regional.move is None
+    assert not any(replica.is_lost for replica in newest.replicas), f"still lost: {world.history}"
     assert newest.pending_material is None, f"the rotation never completed: {world.history}"

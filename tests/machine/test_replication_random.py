@@ -1,4 +1,4 @@
-"""Long random histories of one key in four Regions: rotations, replicas, primary moves, every kind of harm in between."""
+"""Long random histories of one key in four Regions: rotations, replicas made, lost and deleted, primary moves, every kind of harm in between."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ REGIONS = ("us-east-1", "eu-west-1", "ap-southeast-2", "sa-east-1")
 
 actions = st.tuples(
     st.sampled_from(
-        ("deliver", "deliver", "deliver", "lose", "double", "crash", "resend", "rotate", "move", "replicate")
+        (
+            *("deliver", "deliver", "deliver", "lose", "double", "crash", "resend"),
+            *("rotate", "move", "replicate", "delete", "give up"),
+        )
     ),
     st.integers(0, 30),
 )
@@ -41,7 +44,9 @@ def _act(world: World, action: str, number: int, step_number: int) -> World:
             return world.crash(REGIONS[number % 4])
         case "resend":
             return world.resend(REGIONS[number % 4])
-        case "rotate" | "move" | "replicate":
+        case "delete":
+            return _delete_a_replica(world, number)
+        case "rotate" | "move" | "replicate" | "give up":
             return _change(world, action, number, step_number)
         case _:
             return world
@@ -53,16 +58,29 @@ def _change(world: World, action: str, number: int, step_number: int) -> World:
         key = node.key
         if key is None or not key.is_primary or key.state is not KeyState.ENABLED:
             continue
-        replicas = key.shared.replica_regions
+        replicas = tuple(replica.region for replica in key.shared.replicas if not replica.is_lost)
         absent = [other for other in REGIONS if other not in key.shared.regions]
+        if action == "give up":
+            return world.give_up(region)
         if action == "rotate" and key.shared.pending_material is None:
             return world.rotate(region, f"m{step_number + 2}")
         if action == "replicate" and absent:
             return world.replicate(region, absent[number % len(absent)])
-        ready = [other for other in replicas if _is_enabled(world.nodes[other])]
+        ready = [
+            other for other in replicas if _is_enabled(world.nodes[other]) and world.is_synchronized(region, other)
+        ]
         if action == "move" and ready:
             return world.move(region, ready[number % len(ready)])
     return world
+
+
+def _delete_a_replica(world: World, number: int) -> World:
+    ready = [
+        region
+        for region, node in world.nodes.items()
+        if node.key is not None and node.key.is_replica and node.key.state is KeyState.ENABLED
+    ]
+    return world.delete(ready[number % len(ready)]) if ready else world
 
 
 def _is_enabled(node: Node) -> bool:

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from regionsim.kms.hsm_jobs import MaterialRef
-from regionsim.kms.key import KeyMaterial, KeyState, PrimaryMove, RotationType
+from regionsim.kms.key import AutomaticRotation, KeyMaterial, KeyState, PrimaryMove, Replica, RotationType, Tombstone
 from regionsim.kms.state import RegionState
-from regionsim.kms.writes import PutAlias, PutKey, PutToken, RemoveAlias, RemoveKey, Write
+from regionsim.kms.writes import PutAlias, PutKey, PutToken, PutTombstone, RemoveAlias, RemoveKey, Write
 from regionsim.runtime.loop import run_virtual
 from regionsim.store.values import Commit
 from tests.unit.store.samples import ACCOUNT, INLINE, REGION, alias, key, key_id, material_id, picture, rebuilt
@@ -27,6 +27,7 @@ materials = st.builds(
     rotation_type=st.none() | st.sampled_from(RotationType),
     rotated_at_ns=st.none() | instants,
 )
+replicas = st.builds(Replica, region=texts, since_version=st.integers(1, 99), is_lost=st.booleans())
 regional_changes = st.fixed_dictionaries(
     {},
     optional={
@@ -36,14 +37,16 @@ regional_changes = st.fixed_dictionaries(
         "tags": st.lists(st.tuples(texts, texts), max_size=3).map(tuple),
         "deletion_at_ns": st.none() | instants,
         "pending_window_days": st.none() | st.integers(7, 30),
-        "move": st.none() | st.builds(PrimaryMove, from_region=texts, to_region=texts),
+        "move": st.none() | st.builds(PrimaryMove, from_region=texts, to_region=texts, since_version=st.integers(1, 9)),
     },
 )
 shared_changes = st.fixed_dictionaries(
     {},
     optional={
         "primary_region": st.none() | texts,
-        "replica_regions": st.lists(texts, max_size=3).map(tuple),
+        "replicas": st.lists(replicas, max_size=3).map(tuple),
+        "automatic_rotation": st.none()
+        | st.builds(AutomaticRotation, period_days=st.integers(90, 2560), next_at_ns=instants),
         "materials": st.lists(materials, max_size=4).map(tuple),
         "current_material_id": st.none() | texts,
         "pending_material": st.none() | materials,
@@ -55,6 +58,7 @@ names = st.sampled_from(["a", "b", "c"])
 steps = st.one_of(
     st.tuples(st.just("key"), numbers, regional_changes, shared_changes),
     st.tuples(st.just("remove key"), numbers),
+    st.tuples(st.just("tombstone"), numbers, shared_changes),
     st.tuples(st.just("alias"), names, numbers),
     st.tuples(st.just("remove alias"), names),
     st.tuples(st.just("token"), numbers, st.integers(0, 3), st.binary(max_size=9)),
@@ -72,6 +76,10 @@ def write_of(step: tuple[Any, ...], state: RegionState) -> Write | None:
             return PutKey(key=known.with_shared(known.shared.changed(**shared), **regional))
         case ("remove key", number):
             return RemoveKey(key_id=key_id(number))
+        case ("tombstone", number, shared):
+            return PutTombstone(
+                tombstone=Tombstone(applied_version=number, shared=replace(key(number).shared, **shared))
+            )
         case ("alias", name, number):
             target = state.key(key_id(number))
             if target is None or target.account != ACCOUNT:

@@ -168,7 +168,7 @@ class OneRegion:
         """Put a key into a state that no call of this version leads to."""
         key = self.key(key_id)
         changed = key.with_regional(state=state)
-        if shared:
+        if shared and any(getattr(key.shared, name) != value for name, value in shared.items()):
             changed = key.with_shared(key.shared.changed(**shared), state=state)
         await self.commit(PutKey(key=changed))
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from regionsim.kms.key import KeyMaterial, KeyState, RotationType
+from regionsim.kms.key import KeyMaterial, KeyState, RotationType, replicas_in
 from regionsim.kms.quotas import KEYS_PER_ACCOUNT
 from tests.simulation.one_region import AWAY, HOME, OneRegion, one_region
 
@@ -360,7 +360,7 @@ async def test_what_is_not_an_operation_is_told_apart(kms: OneRegion) -> None:
 async def test_a_replica_is_no_primary(kms: OneRegion) -> None:
     key_id = await kms.create_key(MultiRegion=True)
     await kms.put_state(
-        key_id, KeyState.ENABLED, shared={"primary_region": "eu-west-1", "replica_regions": ("us-east-1",)}
+        key_id, KeyState.ENABLED, shared={"primary_region": "eu-west-1", "replicas": replicas_in(("us-east-1",))}
     )
     text = f"UnsupportedOperationException: {kms.arn(key_id)} is not a multi-region primary key."
     assert await kms.answer("alice", "ReplicateKey", KeyId=key_id, ReplicaRegion="ap-southeast-2") == text

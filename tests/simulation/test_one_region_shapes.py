@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Awaitable, Callable
 from functools import cache
 from typing import Any
 
@@ -65,6 +66,25 @@ def parsed_by_botocore(operation: str, response: dict[str, Any]) -> dict[str, An
     return parsed
 
 
+async def rotations_and_deletions(kms: OneRegion, call: Callable[..., Awaitable[dict[str, Any]]], single: str) -> None:
+    await call("GetKeyRotationStatus", KeyId=single)
+    await call("EnableKeyRotation", KeyId=single, RotationPeriodInDays=90)
+    await call("GetKeyRotationStatus", KeyId=single)
+    await call("DisableKeyRotation", KeyId=single)
+    await call("ListKeyRotations", KeyId=single)
+    await call("ListKeyRotations", KeyId=single, IncludeKeyMaterial="ALL_KEY_MATERIAL", Limit=1)
+    await call("ScheduleKeyDeletion", KeyId=single, PendingWindowInDays=7)
+    await call("DescribeKey", KeyId=single)
+    await call("CancelKeyDeletion", KeyId=single)
+    doomed = (await call("CreateKey", MultiRegion=True))["KeyMetadata"]["KeyId"]
+    await call("ReplicateKey", KeyId=doomed, ReplicaRegion="eu-west-1")
+    await kms.sleep_seconds(10)
+    await call("RotateKeyOnDemand", KeyId=doomed)
+    await call("GetKeyRotationStatus", KeyId=doomed)
+    await call("ScheduleKeyDeletion", KeyId=doomed)
+    await call("DescribeKey", KeyId=doomed)
+
+
 async def responses(kms: OneRegion) -> dict[str, list[dict[str, Any]]]:
     """Responses of every operation, each to parameters that fit AWS's request shape."""
     found: dict[str, list[dict[str, Any]]] = {}
@@ -103,6 +123,7 @@ async def responses(kms: OneRegion) -> dict[str, list[dict[str, Any]]]:
     await call("DescribeKey", KeyId=shared)
     await call("DisableKey", KeyId=single)
     await call("EnableKey", KeyId=single)
+    await rotations_and_deletions(kms, call, single)
     return found
 
 

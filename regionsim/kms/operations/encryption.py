@@ -19,6 +19,7 @@ from regionsim.kms.errors import (
     IncorrectKeyException,
     InvalidCiphertextException,
     InvalidGrantTokenException,
+    KeyUnavailableException,
     UnsupportedOperationException,
     ValidationException,
 )
@@ -57,7 +58,8 @@ def current_material(view: View, key: KmsKey) -> MaterialRef:
     """The backing key that encrypts now; a key that is Enabled always holds it."""
     assert key.shared.current_material_id is not None
     material = view.state.material(key.key_id, key.shared.current_material_id)
-    assert material is not None, f"{key.arn} is {key.state} without its current material"
+    if material is None:
+        raise KeyUnavailableException  # a replica that was lost and has not caught up yet
     return material
 
 
@@ -67,12 +69,13 @@ class Source:
 
     `key` is the one to be authorized: named by the caller, or by the blob's clear header. `is_other_key`: the blob
     says that another key made it. `material` is the backing key that opens the blob; None when this Region does not
-    hold it, or when the bytes are no blob.
+    hold it, or when the bytes are no blob. `is_behind`: the key has that material, and it has not come here yet.
     """
 
     key: KmsKey
     is_other_key: bool = False
     material: MaterialRef | None = None
+    is_behind: bool = False
 
     def require_same_key(self) -> None:
         """Errors: IncorrectKeyException when the named key did not make the blob, whatever its state or usage.
@@ -81,7 +84,13 @@ class Source:
             raise IncorrectKeyException(WRONG_KEY)
 
     def opened_by(self) -> MaterialRef:
-        """The backing key that opens the blob. Errors: InvalidCiphertextException; asked last, as cryptography is."""
+        """The backing key that opens the blob.
+
+        Errors: InvalidCiphertextException; asked last, as cryptography is. KeyUnavailableException when another Region
+        could open it by now.
+        """
+        if self.is_behind:
+            raise KeyUnavailableException
         if self.material is None:
             raise InvalidCiphertextException
         return self.material
@@ -245,10 +254,12 @@ def _of_blob(view: View, named: KmsKey | None, blob: bytes) -> Source:
     if made_by is None:
         raise AccessDeniedException(UNKNOWN_CIPHERTEXT_KEY)
     prefix = header.material_prefix.hex()
-    held = (known for known in view.state.material_ids(made_by.key_id) if known.startswith(prefix))
-    material_id = next(held, None)
-    material = None if material_id is None else view.state.material(made_by.key_id, material_id)
-    return Source(key=made_by, material=material)
+    named_by_blob = (known for known in made_by.shared.all_materials if known.material_id.startswith(prefix))
+    known = next(named_by_blob, None)
+    if known is None:
+        return Source(key=made_by)
+    material = view.state.material(made_by.key_id, known.material_id)
+    return Source(key=made_by, material=material, is_behind=material is None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

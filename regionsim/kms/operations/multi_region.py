@@ -15,6 +15,7 @@ from regionsim.kms.errors import (
     REFUSALS,
     AlreadyExistsException,
     KmsError,
+    KMSInvalidStateException,
     NotFoundException,
     UnsupportedOperationException,
     ValidationException,
@@ -31,7 +32,8 @@ from regionsim.kms.operations.rotation import require_primary
 from regionsim.kms.permission import require_on_key, require_without_key
 from regionsim.kms.plan import Call, Operation, Outcome, Plan, Reads, View
 from regionsim.kms.questions import Answer, MayBecomePrimary, MayCreateReplica, Question
-from regionsim.kms.replication import announce, start_primary_move
+from regionsim.kms.replication import start_primary_move
+from regionsim.kms.situation import announce
 from regionsim.kms.tags import checked_tags, wire_tags
 from regionsim.kms.writes import Announcement, PutKey
 from regionsim.names.regions import PARTITION_OF
@@ -88,7 +90,7 @@ class ReplicateKey(Operation[ReplicateKeyRequest]):
 
     def answer(self, plan: Plan[ReplicateKeyRequest], answer: HsmAnswer | None) -> Outcome:
         request, known = plan.request, plan.key
-        shared = known.shared.changed(replica_regions=(*known.shared.replica_regions, request.replica_region))
+        shared = known.shared.with_replica(request.replica_region)
         primary = known.with_shared(shared)
         seed = ReplicaSeed(
             policy=(
@@ -151,6 +153,7 @@ class UpdatePrimaryRegion(Operation[UpdatePrimaryRegionRequest]):
         question = MayBecomePrimary(
             key_id=key.key_id,
             account=key.account,
+            shared_version=key.shared.shared_version,
             caller=call.caller,
             primary_region=request.primary_region,
             source_ip=call.source_ip,
@@ -221,6 +224,10 @@ def _require_ready_for_primary(view: View, question: MayBecomePrimary) -> None:
     values = {"kms:PrimaryRegion": question.primary_region}
     require_on_key(view, question.caller, "kms:UpdatePrimaryRegion", replica, values=values)
     require_state("UpdatePrimaryRegion", replica)
+    is_behind = replica.shared.shared_version < question.shared_version
+    if is_behind or view.state.missing_material_ids(replica):
+        # Else what only the old primary has might never come here. Source: ours.
+        raise KMSInvalidStateException(f"{replica.arn} is not synchronized.")
 
 
 def _require_multi_region(key: KmsKey) -> None:

@@ -7,7 +7,16 @@ from types import MappingProxyType
 from typing import Any
 
 from regionsim.kms.errors import UnknownOperationException
-from regionsim.kms.operations import aliases, data_keys, encryption, lifecycle, multi_region, policies, rotation
+from regionsim.kms.operations import (
+    aliases,
+    data_keys,
+    deletion,
+    encryption,
+    lifecycle,
+    multi_region,
+    policies,
+    rotation,
+)
 from regionsim.kms.plan import Operation
 
 _OPERATIONS: tuple[Operation[Any], ...] = (
@@ -18,6 +27,8 @@ _OPERATIONS: tuple[Operation[Any], ...] = (
     data_keys.GenerateDataKey(),
     data_keys.GenerateDataKeyWithoutPlaintext(),
     data_keys.GenerateRandom(),
+    deletion.CancelKeyDeletion(),
+    deletion.ScheduleKeyDeletion(),
     encryption.Decrypt(),
     encryption.Encrypt(),
     encryption.ReEncrypt(),
@@ -30,6 +41,10 @@ _OPERATIONS: tuple[Operation[Any], ...] = (
     multi_region.UpdatePrimaryRegion(),
     policies.GetKeyPolicy(),
     policies.PutKeyPolicy(),
+    rotation.DisableKeyRotation(),
+    rotation.EnableKeyRotation(),
+    rotation.GetKeyRotationStatus(),
+    rotation.ListKeyRotations(),
     rotation.RotateKeyOnDemand(),
 )
 

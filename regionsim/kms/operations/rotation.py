@@ -1,24 +1,41 @@
-"""RotateKeyOnDemand. Automatic rotation joins this family with the Region's calendar.
+"""RotateKeyOnDemand, EnableKeyRotation, DisableKeyRotation, GetKeyRotationStatus, ListKeyRotations.
 
-Source: KMS API Reference, RotateKeyOnDemand; KMS Developer Guide, "Perform on-demand key rotation"; texts observed, but
-those for a replica and for a rotation in progress are UNVERIFIED (ours).
+Source: KMS API Reference; observed are the on-demand limit's text and the empty text for keys that never rotate. The
+texts of ConflictException, and that a replica is refused in ReplicateKey's words, are UNVERIFIED (ours).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
 from regionsim.kms import hsm_jobs
 from regionsim.kms.errors import ConflictException, LimitExceededException, UnsupportedOperationException
 from regionsim.kms.hsm_jobs import HsmAnswer
-from regionsim.kms.key import KeyMaterial, KmsKey, Origin, RotationType
+from regionsim.kms.key import AutomaticRotation, KeyMaterial, KeyState, KmsKey, Origin, RotationType
 from regionsim.kms.key_identifiers import resolve
 from regionsim.kms.key_specs import KeySpec
 from regionsim.kms.key_states import require_state
+from regionsim.kms.metadata import epoch_seconds
 from regionsim.kms.operations.lifecycle import KeyRequest
+from regionsim.kms.pages import page, read_marker
 from regionsim.kms.permission import require_on_key
 from regionsim.kms.plan import Call, Operation, Outcome, Plan, Reads, View
 from regionsim.kms.quotas import ON_DEMAND_ROTATIONS_PER_KEY
-from regionsim.kms.replication import announce, rotation_event, start_rotation
+from regionsim.kms.rotation import (
+    AUTOMATIC_SOON_NS,
+    DEFAULT_PERIOD_DAYS,
+    automatic_rotation,
+    events_of_start,
+    happenings_of_start,
+    rotation_due_at_ns,
+    start_rotation,
+)
+from regionsim.kms.situation import announce
 from regionsim.kms.writes import PutKey, PutToken
+
+_PENDING_DELETION = frozenset({KeyState.PENDING_DELETION, KeyState.PENDING_REPLICA_DELETION})
 
 
 def require_primary(key: KmsKey) -> None:
@@ -40,18 +57,9 @@ class RotateKeyOnDemand(Operation[KeyRequest]):
         return Reads(keys=(request.key_id,))
 
     def plan(self, view: View, call: Call, request: KeyRequest) -> Plan[KeyRequest]:
-        key = resolve(view.state, call.caller, request.key_id, operation=self.name, takes_alias=False)
-        require_on_key(view, call.caller, "kms:RotateKeyOnDemand", key)
-        require_state(self.name, key)
-        if key.shared.spec is not KeySpec.SYMMETRIC_DEFAULT:
-            raise UnsupportedOperationException  # AWS sends no text here (recorded)
-        if key.shared.origin is not Origin.AWS_KMS:
-            raise UnsupportedOperationException(
-                f"{key.arn} origin is {key.shared.origin} which is not valid for this operation."
-            )
+        key = _rotatable(view, call, request.key_id, self.name, needs_own_material=True)
         require_primary(key)
-        if key.shared.pending_material is not None:
-            raise ConflictException(f"A rotation of {key.arn} is in progress.")
+        _require_no_other_rotation(key, view.now_ns)
         if key.shared.on_demand_rotation_count >= ON_DEMAND_ROTATIONS_PER_KEY:
             raise LimitExceededException(
                 "The on-demand rotations limit has been reached for the given keyId. "
@@ -68,11 +76,198 @@ class RotateKeyOnDemand(Operation[KeyRequest]):
             rotation_type=RotationType.ON_DEMAND,
         )
         rotated = start_rotation(plan.key, material, plan.now_ns)
-        is_complete = rotated.shared.pending_material is None
         return Outcome(
             response={"KeyId": plan.key.arn},
             writes=(PutToken(material=answer.material), PutKey(key=rotated)),
             announcements=announce(rotated),
-            events=(rotation_event(rotated, plan.key.shared.current_material_id),) if is_complete else (),
-            facts={"responseElements": {"keyId": plan.key.arn}},
+            events=events_of_start(rotated, plan.key),
+            happenings=happenings_of_start(rotated),
+            facts=_changed(plan.key),
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnableKeyRotationRequest:
+    key_id: str
+    rotation_period_in_days: int = DEFAULT_PERIOD_DAYS
+
+
+class EnableKeyRotation(Operation[EnableKeyRotationRequest]):
+    """Automatic rotation, the first time one period from now; called again, it begins a new period.
+
+    A call without RotationPeriodInDays sets it to 365 days, also where another period was set: UNVERIFIED (ours).
+    """
+
+    name = "EnableKeyRotation"
+    request_type = EnableKeyRotationRequest
+    is_mutation = True
+    is_read_only = False
+    recorded = ("KeyId", "RotationPeriodInDays")
+
+    def reads(self, request: EnableKeyRotationRequest) -> Reads:
+        return Reads(keys=(request.key_id,))
+
+    def plan(self, view: View, call: Call, request: EnableKeyRotationRequest) -> Plan[EnableKeyRotationRequest]:
+        values = {"kms:RotationPeriodInDays": str(request.rotation_period_in_days)}
+        key = _rotatable(view, call, request.key_id, self.name, values, needs_own_material=True)
+        require_primary(key)
+        return Plan(call=call, request=request, region=view.region, now_ns=view.now_ns, keys=(key,))
+
+    def answer(self, plan: Plan[EnableKeyRotationRequest], answer: HsmAnswer | None) -> Outcome:
+        return _with_calendar(plan.key, automatic_rotation(plan.request.rotation_period_in_days, plan.now_ns))
+
+
+class DisableKeyRotation(Operation[KeyRequest]):
+    """No automatic rotation any more. An open rotation is completed; the material stays as it is."""
+
+    name = "DisableKeyRotation"
+    request_type = KeyRequest
+    is_mutation = True
+    is_read_only = False
+    recorded = ("KeyId",)
+
+    def reads(self, request: KeyRequest) -> Reads:
+        return Reads(keys=(request.key_id,))
+
+    def plan(self, view: View, call: Call, request: KeyRequest) -> Plan[KeyRequest]:
+        key = _rotatable(view, call, request.key_id, self.name, needs_own_material=True)
+        require_primary(key)
+        return Plan(call=call, request=request, region=view.region, now_ns=view.now_ns, keys=(key,))
+
+    def answer(self, plan: Plan[KeyRequest], answer: HsmAnswer | None) -> Outcome:
+        return _with_calendar(plan.key, None)
+
+
+class GetKeyRotationStatus(Operation[KeyRequest]):
+    """Whether and when the key is rotated. A key that is pending deletion says no, and keeps its calendar."""
+
+    name = "GetKeyRotationStatus"
+    request_type = KeyRequest
+    recorded = ("KeyId",)
+
+    def reads(self, request: KeyRequest) -> Reads:
+        return Reads(keys=(request.key_id,))
+
+    def plan(self, view: View, call: Call, request: KeyRequest) -> Plan[KeyRequest]:
+        key = _rotatable(view, call, request.key_id, self.name)
+        return Plan(call=call, request=request, region=view.region, now_ns=view.now_ns, keys=(key,))
+
+    def answer(self, plan: Plan[KeyRequest], answer: HsmAnswer | None) -> Outcome:
+        key = plan.key
+        calendar = None if key.state in _PENDING_DELETION else key.shared.automatic_rotation
+        response: dict[str, Any] = {"KeyId": key.arn, "KeyRotationEnabled": calendar is not None}
+        if calendar is not None:
+            response["RotationPeriodInDays"] = calendar.period_days
+            response["NextRotationDate"] = epoch_seconds(calendar.next_at_ns)
+        pending = key.shared.pending_material
+        if pending is not None and pending.rotation_type is RotationType.ON_DEMAND:
+            response["OnDemandRotationStartDate"] = epoch_seconds(pending.created_at_ns)
+        return Outcome(response=response)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListKeyRotationsRequest:
+    key_id: str
+    include_key_material: str = "ROTATIONS_ONLY"
+    limit: int = 100
+    marker: str | None = None
+
+
+class ListKeyRotations(Operation[ListKeyRotationsRequest]):
+    """The materials of a key that are or were in use, oldest first; material that a rotation waits to use is none."""
+
+    name = "ListKeyRotations"
+    request_type = ListKeyRotationsRequest
+    recorded = ("KeyId", "IncludeKeyMaterial", "Limit", "Marker")
+
+    def reads(self, request: ListKeyRotationsRequest) -> Reads:
+        return Reads(keys=(request.key_id,))
+
+    def plan(self, view: View, call: Call, request: ListKeyRotationsRequest) -> Plan[ListKeyRotationsRequest]:
+        after = read_marker(request.marker)
+        key = _rotatable(view, call, request.key_id, self.name)
+        shown = [
+            _entry(key, material)
+            for material in key.shared.materials
+            if material.rotated_at_ns is not None or request.include_key_material == "ALL_KEY_MATERIAL"
+        ]
+        found = _behind(shown, after)[: request.limit + 1]
+        more = found[request.limit - 1]["KeyMaterialId"] if len(found) > request.limit else None
+        return Plan(
+            call=call,
+            request=request,
+            region=view.region,
+            now_ns=view.now_ns,
+            keys=(key,),
+            found=tuple(found[: request.limit]),
+            next_marker=more,
+        )
+
+    def answer(self, plan: Plan[ListKeyRotationsRequest], answer: HsmAnswer | None) -> Outcome:
+        return Outcome(response=page("Rotations", [dict(entry) for entry in plan.found], plan.next_marker))
+
+
+def _rotatable(
+    view: View,
+    call: Call,
+    identifier: str,
+    operation: str,
+    values: dict[str, str] | None = None,
+    *,
+    needs_own_material: bool = False,
+) -> KmsKey:
+    """The key, allowed to be asked about and of a kind that is rotated at all.
+
+    Errors: what `resolve`, the policy and the state refuse; UnsupportedOperationException for other kinds of key and,
+    with `needs_own_material`, for material that KMS did not make.
+    """
+    key = resolve(view.state, call.caller, identifier, operation=operation, takes_alias=False)
+    require_on_key(view, call.caller, f"kms:{operation}", key, values=values or {})
+    require_state(operation, key)
+    if key.shared.spec is not KeySpec.SYMMETRIC_DEFAULT:
+        raise UnsupportedOperationException  # AWS sends no text here (recorded)
+    if key.shared.origin is not Origin.AWS_KMS and (needs_own_material or key.shared.origin is not Origin.EXTERNAL):
+        raise UnsupportedOperationException(
+            f"{key.arn} origin is {key.shared.origin} which is not valid for this operation."
+        )
+    return key
+
+
+def _require_no_other_rotation(key: KmsKey, now_ns: int) -> None:
+    if key.shared.pending_material is not None:
+        raise ConflictException(f"A rotation of {key.arn} is in progress.")
+    due_at_ns = rotation_due_at_ns(key)
+    if due_at_ns is not None and due_at_ns - now_ns < AUTOMATIC_SOON_NS:
+        raise ConflictException(f"An automatic rotation of {key.arn} is about to begin.")
+
+
+def _with_calendar(key: KmsKey, calendar: AutomaticRotation | None) -> Outcome:
+    if calendar == key.shared.automatic_rotation:
+        return Outcome(facts=_changed(key))
+    changed = key.with_shared(key.shared.changed(automatic_rotation=calendar))
+    return Outcome(writes=(PutKey(key=changed),), announcements=announce(changed), facts=_changed(key))
+
+
+def _changed(key: KmsKey) -> dict[str, Any]:
+    return {"responseElements": {"keyId": key.arn}}
+
+
+def _entry(key: KmsKey, material: KeyMaterial) -> dict[str, Any]:
+    is_current = material.material_id == key.shared.current_material_id
+    entry: dict[str, Any] = {
+        "KeyId": key.arn,
+        "KeyMaterialId": material.material_id,
+        "KeyMaterialState": "CURRENT" if is_current else "NON_CURRENT",
+    }
+    if material.rotated_at_ns is not None:
+        entry["RotationDate"] = epoch_seconds(material.rotated_at_ns)
+        entry["RotationType"] = (material.rotation_type or RotationType.ON_DEMAND).value
+    return entry
+
+
+def _behind(shown: Sequence[dict[str, Any]], after: str | None) -> Sequence[dict[str, Any]]:
+    """The entries behind the one whose material a marker names; a marker of a material that is gone ends the list."""
+    if after is None:
+        return shown
+    places = [place for place, entry in enumerate(shown) if entry["KeyMaterialId"] == after]
+    return shown[places[0] + 1 :] if places else []

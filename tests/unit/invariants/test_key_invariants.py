@@ -11,6 +11,7 @@ from regionsim.faults.kinds import LinkCut, RegionCrash
 from regionsim.invariants.verdicts import Finding, Kind
 from regionsim.kms.errors import KMSInternalException
 from regionsim.kms.hsm_jobs import MaterialRef
+from regionsim.kms.key import replicas_in
 from regionsim.kms.messages import CreateReplica, Message, Synchronize
 from regionsim.kms.writes import PutKey, PutToken, RemoveKey
 from regionsim.region.exchange import Exchange
@@ -53,7 +54,7 @@ def test_two_primaries_are_found_at_once(tmp_path: Path) -> None:
     async def script(world: Play) -> None:
         key_id = await world.multi_region_key(US, EU)
         key = world.key(EU, key_id)
-        shared = key.shared.changed(primary_region=EU, replica_regions=(US,))
+        shared = key.shared.changed(primary_region=EU, replicas=replicas_in((US,)))
         await forge(world, EU, key.with_shared(shared))
         await forge(world, EU, world.key(EU, key_id).with_shared(key.shared.changed()))
 
@@ -69,7 +70,7 @@ def test_a_second_primary_is_found_also_while_the_first_is_down(tmp_path: Path) 
         world.break_with(RegionCrash(region=US))
         await world.rest(1)
         key = world.key(EU, key_id)
-        await forge(world, EU, key.with_shared(key.shared.changed(primary_region=EU, replica_regions=(US,))))
+        await forge(world, EU, key.with_shared(key.shared.changed(primary_region=EU, replicas=replicas_in((US,)))))
 
     assert "single_primary" in failed(findings_of(script, tmp_path))
 
@@ -78,7 +79,7 @@ def test_a_second_primary_that_comes_out_of_a_file_is_found(tmp_path: Path) -> N
     async def script(world: Play) -> None:
         key_id = await world.multi_region_key(US, EU)
         key = world.key(EU, key_id)
-        forged = key.with_shared(key.shared.changed(primary_region=EU, replica_regions=(US,)))
+        forged = key.with_shared(key.shared.changed(primary_region=EU, replicas=replicas_in((US,))))
         # Straight into the file: nothing of it is in the trace until the Region boots.
         await world.region(EU).store.commit(Commit(writes=(PutKey(key=forged),)))
         await world.region(EU).crash()
@@ -123,7 +124,7 @@ def test_a_replica_that_is_missing_is_found(tmp_path: Path) -> None:
     async def script(world: Play) -> None:
         key_id = await world.multi_region_key(US)
         key = world.key(US, key_id)
-        await forge(world, US, key.with_shared(key.shared.changed(replica_regions=(AP,))))
+        await forge(world, US, key.with_shared(key.shared.changed(replicas=replicas_in((AP,)))))
 
     findings = findings_of(script, tmp_path)
     assert f"is missing in {AP}" in findings["related_keys_converge"].detail
@@ -143,8 +144,10 @@ def test_convergence_is_not_claimed_of_a_world_that_is_not_healed(tmp_path: Path
 def test_replication_that_never_delivers_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kept = Peer.take_due
 
-    def announces_nothing(self: Peer, limit: int | None = None) -> list[Message]:
-        return [message for message in kept(self, limit) if not isinstance(message, CreateReplica | Synchronize)]
+    def announces_nothing(self: Peer, now_ns: int, limit: int | None = None) -> list[Message]:
+        return [
+            message for message in kept(self, now_ns, limit) if not isinstance(message, CreateReplica | Synchronize)
+        ]
 
     keys = []
 
@@ -230,7 +233,7 @@ def test_a_token_of_another_regions_domain_is_found(tmp_path: Path) -> None:
         assert theirs is not None
         world.region(EU).state.apply(PutToken(material=theirs))
 
-    assert failed(findings_of(script, tmp_path)) == {"material_agrees"}
+    assert failed(findings_of(script, tmp_path)) == {"material_agrees", "calendar_kept"}
 
 
 def test_regions_that_cannot_be_asked_are_no_violation(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from regionsim.kms.key import KeyState, RegionalProperties, RotationType, SharedProperties
+from regionsim.kms.key import KeyState, RegionalProperties, RotationType, SharedProperties, replicas_in
 from regionsim.kms.messages import CreateReplica, ReplicaSeed, Synchronize
 from tests.unit.kms.keys import HERE, MRK_ID, NOW_NS, a_key, material
 
@@ -21,13 +21,13 @@ def test_regional_changes_leave_the_shared_version_alone() -> None:
 
 def test_shared_changes_count_both_versions() -> None:
     key = a_key(MRK_ID, primary_region=HERE)
-    changed = key.with_shared(key.shared.changed(replica_regions=("eu-west-1",)), state=KeyState.UPDATING)
+    changed = key.with_shared(key.shared.changed(replicas=replicas_in(("eu-west-1",))), state=KeyState.UPDATING)
     assert (changed.version, changed.shared.shared_version) == (2, 2)
     assert (changed.state, changed.shared.replica_regions) == (KeyState.UPDATING, ("eu-west-1",))
 
 
 def test_one_region_of_a_set_is_primary_and_the_others_are_replicas() -> None:
-    shared: dict[str, Any] = {"primary_region": "eu-west-1", "replica_regions": (HERE, "sa-east-1")}
+    shared: dict[str, Any] = {"primary_region": "eu-west-1", "replicas": replicas_in((HERE, "sa-east-1"))}
     here, there = a_key(MRK_ID, **shared), a_key(MRK_ID, region="eu-west-1", **shared)
     assert (here.is_primary, here.is_replica) == (False, True)
     assert (there.is_primary, there.is_replica) == (True, False)

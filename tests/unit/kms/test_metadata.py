@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from regionsim.kms.key import KeyState, KmsKey, Origin
+from regionsim.kms.key import KeyState, KmsKey, Origin, replicas_in
 from regionsim.kms.key_specs import USES, KeySpec, KeyUsage
 from regionsim.kms.metadata import epoch_seconds, key_metadata
 from regionsim.kms.model import model
@@ -57,7 +57,7 @@ def test_a_primary_lists_itself_and_no_replicas() -> None:
 
 
 def test_a_replica_that_is_creating_has_no_material_and_lists_itself() -> None:
-    metadata = key_metadata(mrk("eu-west-1", state=KeyState.CREATING, replica_regions=("eu-west-1", "sa-east-1")))
+    metadata = key_metadata(mrk("eu-west-1", state=KeyState.CREATING, replicas=replicas_in(("eu-west-1", "sa-east-1"))))
     assert metadata["Arn"] == mrk_member("eu-west-1")["Arn"]
     assert (metadata["KeyState"], metadata["Enabled"]) == ("Creating", False)
     assert "CurrentKeyMaterialId" not in metadata
@@ -69,7 +69,7 @@ def test_a_replica_that_is_creating_has_no_material_and_lists_itself() -> None:
 
 
 def test_a_replica_that_is_ready_has_the_primary_s_material() -> None:
-    metadata = key_metadata(mrk("eu-west-1", replica_regions=("eu-west-1",)))
+    metadata = key_metadata(mrk("eu-west-1", replicas=replicas_in(("eu-west-1",))))
     assert (metadata["Enabled"], metadata["CurrentKeyMaterialId"]) == (True, MATERIAL_ID)
 
 

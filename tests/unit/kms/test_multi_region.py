@@ -11,7 +11,7 @@ import pytest
 from regionsim.accounts.directory import Directory
 from regionsim.authorization.policy import PolicyKind, parse_policy
 from regionsim.kms.errors import KmsError
-from regionsim.kms.key import KeyState
+from regionsim.kms.key import KeyState, replicas_in
 from regionsim.kms.operations.multi_region import (
     ReplicateKey,
     ReplicateKeyRequest,
@@ -22,8 +22,8 @@ from regionsim.kms.operations.multi_region import (
 )
 from regionsim.kms.plan import Call, Plan, View
 from regionsim.kms.questions import Answer, MayBecomePrimary, MayCreateReplica
-from regionsim.kms.writes import PutKey
-from tests.unit.kms.keys import HERE, HOME, MRK_ID, NOW_NS, a_key, caller, directory, state_with
+from regionsim.kms.writes import PutKey, PutToken
+from tests.unit.kms.keys import HERE, HOME, MRK_ID, NOW_NS, a_key, a_token, caller, directory, material, state_with
 
 THERE = "eu-west-1"
 REGIONS = (HERE, THERE, "ap-southeast-2")
@@ -47,7 +47,9 @@ def iam(*actions: str, condition: dict[str, Any] | None = None) -> Directory:
 
 def view(*keys: Any, region: str = THERE, known: Directory | None = None, answer: Answer | None = None) -> View:
     return View(
-        state=state_with(*(PutKey(key=key) for key in keys), region=region),
+        state=state_with(
+            *(PutKey(key=key) for key in keys), *(PutToken(material=a_token(key.key_id)) for key in keys), region=region
+        ),
         directory=known or directory(),
         now_ns=NOW_NS,
         regions=REGIONS,
@@ -60,7 +62,7 @@ def primary(**changes: Any) -> Any:
 
 
 def a_replica(**changes: Any) -> Any:
-    return a_key(MRK_ID, region=THERE, primary_region=HERE, replica_regions=(THERE,), **changes)
+    return a_key(MRK_ID, region=THERE, primary_region=HERE, replicas=replicas_in((THERE,)), **changes)
 
 
 def may_create(by: str = "alice", **changes: Any) -> MayCreateReplica:
@@ -68,7 +70,7 @@ def may_create(by: str = "alice", **changes: Any) -> MayCreateReplica:
 
 
 def may_become(by: str = "alice") -> MayBecomePrimary:
-    return MayBecomePrimary(key_id=MRK_ID, account=HOME, caller=caller(by), primary_region=THERE)
+    return MayBecomePrimary(key_id=MRK_ID, account=HOME, shared_version=1, caller=caller(by), primary_region=THERE)
 
 
 # ---------------------------------------------------------------------------------------------------------- a new replica
@@ -138,6 +140,8 @@ def test_an_enabled_replica_whose_policy_lets_the_caller_may_become_primary() ->
         (view(a_replica(state=KeyState.CREATING)), "alice", "KMSInvalidStateException"),
         (view(a_replica(state=KeyState.UPDATING)), "alice", "KMSInvalidStateException"),
         (view(a_replica(state=KeyState.PENDING_DELETION)), "alice", "KMSInvalidStateException"),
+        (view(a_replica(shared_version=0)), "alice", "KMSInvalidStateException"),
+        (view(a_replica(pending_material=material("cd" * 32))), "alice", "KMSInvalidStateException"),
     ],
 )
 def test_any_other_replica_may_not(question_view: View, by: str, code: str) -> None:
@@ -195,7 +199,7 @@ def test_the_other_region_s_refusal_is_the_caller_s() -> None:
 )
 def test_a_region_that_cannot_hold_a_replica_is_not_asked(region: str, code: str) -> None:
     with pytest.raises(KmsError) as caught:
-        replicate(region, replica_regions=("ap-southeast-2",))
+        replicate(region, replicas=replicas_in(("ap-southeast-2",)))
     assert caught.value.code == code
 
 
@@ -218,7 +222,7 @@ def test_what_a_replica_starts_with_is_the_request_s_or_the_default_and_never_th
 
 def update(region: str, answer: Answer | None = None) -> Plan[UpdatePrimaryRegionRequest]:
     request = UpdatePrimaryRegionRequest(key_id=MRK_ID, primary_region=region)
-    here = view(primary(replica_regions=(THERE,)), region=HERE, answer=answer)
+    here = view(primary(replicas=replicas_in((THERE,))), region=HERE, answer=answer)
     return UpdatePrimaryRegion().plan(here, call("UpdatePrimaryRegion"), request)
 
 

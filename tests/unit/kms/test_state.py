@@ -7,9 +7,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from regionsim.kms.key import Alias, KeyState, KmsKey
+from regionsim.kms.key import Alias, KeyState, KmsKey, Tombstone
 from regionsim.kms.state import RegionState
-from regionsim.kms.writes import PutAlias, PutKey, PutToken, RemoveAlias, RemoveKey, Write
+from regionsim.kms.writes import PutAlias, PutKey, PutToken, PutTombstone, RemoveAlias, RemoveKey, Write
 from regionsim.names.ids import key_id_bytes
 from tests.unit.kms.keys import AWAY, HERE, HOME, a_key, a_token, an_alias, key_id_of, material, state_with
 
@@ -26,6 +26,7 @@ class Naive:
         self.keys: dict[str, KmsKey] = {}
         self.aliases: dict[tuple[str, str], Alias] = {}
         self.tokens: dict[str, dict[str, Any]] = {}
+        self.tombstones: dict[str, Tombstone] = {}
 
     def can(self, write: Write) -> bool:
         """Whether the rules could ever commit it: an alias goes with a key of its account."""
@@ -47,7 +48,10 @@ class Naive:
             case RemoveAlias(account=account, name=name):
                 self.aliases.pop((account, name), None)
             case PutToken(material=held):
-                self.tokens.setdefault(held.key_id, {})[held.material_id] = held
+                if held.key_id in self.keys:
+                    self.tokens.setdefault(held.key_id, {})[held.material_id] = held
+            case PutTombstone(tombstone=tombstone):
+                self.tombstones[tombstone.key_id] = tombstone
 
     def aliases_of(self, key_id: str) -> tuple[Alias, ...]:
         found = [alias for alias in self.aliases.values() if alias.target_key_id == key_id]
@@ -71,6 +75,11 @@ writes = st.one_of(
     st.builds(lambda key_id: RemoveKey(key_id=key_id), key_ids),
     st.builds(lambda name, account: RemoveAlias(account=account, name=name), st.sampled_from(NAMES), st.sampled_from([HOME, AWAY])),
     st.builds(lambda key_id, held: PutToken(material=a_token(key_id, held)), key_ids, st.sampled_from(MATERIALS)),
+    st.builds(
+        lambda key_id, version: PutTombstone(tombstone=Tombstone(applied_version=version, shared=a_key(key_id).shared)),
+        key_ids,
+        st.integers(1, 3),
+    ),
 )  # fmt: skip
 
 
@@ -80,6 +89,7 @@ def check(state: RegionState, naive: Naive) -> None:
         assert state.key(key_id) == naive.keys.get(key_id)
         assert state.key_by_bytes(key_id_bytes(key_id)) == naive.keys.get(key_id)
         assert state.aliases_of(key_id) == naive.aliases_of(key_id)
+        assert state.tombstone(key_id) == naive.tombstones.get(key_id)
         assert set(state.material_ids(key_id)) == set(naive.tokens.get(key_id, {}))
         for material_id in MATERIALS:
             assert state.material(key_id, material_id) == naive.tokens.get(key_id, {}).get(material_id)

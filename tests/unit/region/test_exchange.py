@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from regionsim.faults.kinds import LinkCut
+from regionsim.hsm.domain import DOMAIN_KEY_ID_BYTES
 from regionsim.kms.messages import AgreementHalf, MaterialBatch, MaterialRequest, Synchronize
+from regionsim.kms.writes import PutToken
 from regionsim.region.exchange import MATERIALS_PER_BATCH, Exchange, _Acceptance, _Offer
-from regionsim.runtime.clock import NS_PER_DAY
+from regionsim.runtime.clock import NS_PER_DAY, Clock
 from regionsim.runtime.tasks import Scope, sleep
 from tests.simulation.many_regions import AP, EU, US, Play, play
 from tests.unit.region.wiretap import Wiretap
@@ -87,6 +88,20 @@ def test_an_offer_lasts_a_day_and_no_longer(tmp_path: Path) -> None:
         assert again.offer == first.offer
         assert other.offer != first.offer
         assert later.offer != first.offer
+
+    play(script, tmp_path)
+
+
+def test_an_offer_ages_by_the_clock_of_its_region(tmp_path: Path) -> None:
+    """Its token is under a domain key that the Region's calendar retires: when that clock is moved on, so is the offer."""
+
+    async def script(world: Play) -> None:
+        first = await exchange(world, EU).request(US, [])
+        clock = world.simulation.clock
+        assert isinstance(clock, Clock)
+        clock.set_skew(2 * NS_PER_DAY)
+        assert (await exchange(world, EU).request(US, [])).offer != first.offer
+        clock.set_skew(0)
 
     play(script, tmp_path)
 
@@ -260,9 +275,11 @@ def test_a_first_request_waits_while_its_own_hsms_do_not_serve(tmp_path: Path) -
 def test_material_under_a_domain_key_that_is_gone_cannot_be_sent_and_stops_nothing(tmp_path: Path) -> None:
     async def script(world: Play) -> None:
         old = (await world.call(US, "CreateKey", MultiRegion=True))["KeyMetadata"]["KeyId"]
-        for _ in range(32):  # a domain key is kept for 30 days, and nobody has used the key meanwhile
-            await sleep(NS_PER_DAY)
-            world.region(US).fleet.rotate_domain_key()
+        (material_id,) = world.region(US).state.material_ids(old)
+        held = world.region(US).state.material(old, material_id)
+        assert held is not None
+        gone = held.token[:1] + bytes(DOMAIN_KEY_ID_BYTES) + held.token[1 + DOMAIN_KEY_ID_BYTES :]
+        world.region(US).state.apply(PutToken(material=replace(held, token=gone)))
         await world.call(US, "ReplicateKey", KeyId=old, ReplicaRegion=EU)
         await world.rest(5)
         assert {event.fields["error"] for event in world.happened("exchange_failed", US)} == {"KeyUnavailableException"}
@@ -279,7 +296,7 @@ def test_material_under_a_domain_key_that_is_gone_cannot_be_sent_and_stops_nothi
         assert batch is not None
         assert [(given.key_id, given.material_id) for given in batch.materials] == both[1:]
         await world.until(lambda: world.region(EU).state.key(new) is not None and world.key(EU, new).state == "Enabled")
-        world.break_with(LinkCut(between=(US, EU)))  # this world cannot converge: one key's material is lost for good
+        world.region(US).state.apply(PutToken(material=held))  # or this world never converges
 
     play(script, tmp_path)
 

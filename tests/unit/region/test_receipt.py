@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from regionsim.kms.errors import REFUSALS
-from regionsim.kms.key import KeyState, KmsKey, RegionalProperties, SharedProperties
+from regionsim.kms.key import KeyState, KmsKey, RegionalProperties, SharedProperties, replicas_in
 from regionsim.kms.key_policies import default_policy
 from regionsim.kms.key_specs import KeySpec, KeyUsage
 from regionsim.kms.messages import (
@@ -32,7 +32,7 @@ SHARED = SharedProperties(
     spec=KeySpec.SYMMETRIC_DEFAULT,
     usage=KeyUsage.ENCRYPT_DECRYPT,
     primary_region=US,
-    replica_regions=(EU,),
+    replicas=replicas_in((EU,)),
 )
 SEED = ReplicaSeed(policy=default_policy(EU, HOME))
 CALLER = directory_of_two_accounts().principal(HOME, "alice")
@@ -54,8 +54,10 @@ def test_the_sender_must_be_in_the_announced_set_or_in_the_known_one() -> None:
     announced = Synchronize(shared=SHARED)
     assert why_impossible(announced, AP, WORLD, None) == "from a Region outside the key's set"
     assert why_impossible(announced, AP, WORLD, known()) == "from a Region outside the key's set"
-    assert why_impossible(announced, AP, WORLD, known(replace(SHARED, replica_regions=(EU, AP)))) is None
-    assert why_impossible(Synchronize(shared=replace(SHARED, replica_regions=(EU, AP))), AP, WORLD, known()) is None
+    assert why_impossible(announced, AP, WORLD, known(replace(SHARED, replicas=replicas_in((EU, AP))))) is None
+    assert (
+        why_impossible(Synchronize(shared=replace(SHARED, replicas=replicas_in((EU, AP)))), AP, WORLD, known()) is None
+    )
 
 
 @pytest.mark.parametrize(
@@ -63,8 +65,8 @@ def test_the_sender_must_be_in_the_announced_set_or_in_the_known_one() -> None:
     [
         ({"primary_region": None}, "without a primary"),
         ({"primary_region": "eu-north-1"}, "outside this world"),
-        ({"replica_regions": (EU, "nowhere")}, "outside this world"),
-        ({"replica_regions": (EU, US)}, "twice"),
+        ({"replicas": replicas_in((EU, "nowhere"))}, "outside this world"),
+        ({"replicas": replicas_in((EU, US))}, "twice"),
         ({"account": "999988887777"}, "another key"),
         ({"spec": KeySpec.RSA_2048}, "another key"),
         ({"usage": KeyUsage.SIGN_VERIFY}, "another key"),
@@ -89,13 +91,15 @@ def asked(shared: SharedProperties = SHARED) -> Asked:
 def test_only_the_primary_asks_for_a_replica_and_about_regions_that_are() -> None:
     assert why_impossible(asked(), US, WORLD, None) is None
     assert why_impossible(asked(), EU, WORLD, None) == "not asked by the primary"
-    odd = asked(replace(SHARED, replica_regions=("nowhere",)))
+    odd = asked(replace(SHARED, replicas=replicas_in(("nowhere",))))
     assert why_impossible(odd, US, WORLD, None) == "names a Region outside this world"
 
 
 @pytest.mark.parametrize(("region", "reason"), [(US, None), ("nowhere", "names a Region outside this world")])
 def test_a_move_is_to_a_region_of_this_world(region: str, reason: str | None) -> None:
-    question = MayBecomePrimary(key_id=SHARED.key_id, account=HOME, caller=CALLER, primary_region=region)
+    question = MayBecomePrimary(
+        key_id=SHARED.key_id, account=HOME, shared_version=1, caller=CALLER, primary_region=region
+    )
     assert why_impossible(Asked(question_id="q", question=question), US, WORLD, None) == reason
 
 

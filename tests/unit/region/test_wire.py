@@ -204,10 +204,12 @@ def test_a_wanted_material_is_a_pair_a_tag_mapping_a_mapping_and_a_spec_a_known_
     caller = Principal(
         kind=PrincipalKind.USER, arn="arn:aws:iam::111122223333:user/a", account="111122223333", name="a"
     )
-    question = MayBecomePrimary(key_id="mrk-1", account="111122223333", caller=caller, primary_region="eu-west-1")
+    question = MayBecomePrimary(
+        key_id="mrk-1", account="111122223333", shared_version=1, caller=caller, primary_region="eu-west-1"
+    )
     frame = msgpack.unpackb(pack_message(Asked(question_id="q", question=question)))
-    assert frame[1][2][3][6] == {}
-    frame[1][2][3][6] = []
+    assert frame[1][2][4][6] == {}
+    frame[1][2][4][6] = []
     with pytest.raises(WireError, match="not a mapping"):
         unpack_frame(packed(frame))
 
@@ -250,7 +252,9 @@ def test_a_principal_and_an_answer_keep_their_meaning() -> None:
         name="a",
         tags={"t": "1"},
     )
-    question = MayBecomePrimary(key_id="mrk-1", account="111122223333", caller=caller, primary_region="eu-west-1")
+    question = MayBecomePrimary(
+        key_id="mrk-1", account="111122223333", shared_version=1, caller=caller, primary_region="eu-west-1"
+    )
     found = unpack_message(pack_message(Asked(question_id="q", question=question)))
 
     assert isinstance(found, Asked)

@@ -18,6 +18,8 @@ from regionsim.kms.messages import (
     MaterialRequest,
     Message,
     NoMaterial,
+    ReplicaDeleted,
+    ReplicaDeletionNoted,
     Synchronize,
     Synchronized,
 )
@@ -31,6 +33,8 @@ KINDS: tuple[type, ...] = (
     NoMaterial,
     Asked,
     Answered,
+    ReplicaDeleted,
+    ReplicaDeletionNoted,
 )
 """Every kind of message, in the order of `Message`; a test compares."""
 

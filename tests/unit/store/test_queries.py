@@ -10,6 +10,7 @@ import pytest
 
 from regionsim.kms.key import (
     Alias,
+    AutomaticRotation,
     KeyMaterial,
     KeyOwner,
     KeyState,
@@ -19,6 +20,7 @@ from regionsim.kms.key import (
     RegionalProperties,
     RotationType,
     SharedProperties,
+    replicas_in,
 )
 from regionsim.kms.key_specs import KeySpec, KeyUsage
 from regionsim.kms.writes import PutAlias, PutKey, RemoveAlias, RemoveKey
@@ -52,7 +54,7 @@ FULL = KmsKey(
         origin=Origin.EXTERNAL,
         owner=KeyOwner.AWS,
         primary_region=REGION,
-        replica_regions=("eu-west-1", "ap-south-1"),
+        replicas=replicas_in(("eu-west-1", "ap-south-1")),
         materials=(
             KeyMaterial(material_id=material_id(1), created_at_ns=1),
             KeyMaterial(
@@ -62,6 +64,7 @@ FULL = KmsKey(
         current_material_id=material_id(2),
         pending_material=KeyMaterial(material_id=material_id(3), created_at_ns=3),
         on_demand_rotation_count=4,
+        automatic_rotation=AutomaticRotation(period_days=90, next_at_ns=2**62),
         shared_version=5,
     ),
     regional=RegionalProperties(
@@ -73,7 +76,7 @@ FULL = KmsKey(
         created_at_ns=7,
         deletion_at_ns=8,
         pending_window_days=9,
-        move=PrimaryMove(from_region=REGION, to_region="eu-west-1"),
+        move=PrimaryMove(from_region=REGION, to_region="eu-west-1", since_version=4),
     ),
     version=1,
 )
@@ -94,7 +97,12 @@ def test_there_is_a_column_for_each_property():
     """A property that is added to a key without a column (and a migration) would be lost at the next boot."""
     shared = {field.name for field in fields(SharedProperties)}
     regional = {field.name for field in fields(RegionalProperties)} - {"move"}
-    assert set(KEY_COLUMNS) == shared | regional | {"version", "move_from_region", "move_to_region"}
+    assert set(KEY_COLUMNS) == shared | regional | {
+        "version",
+        "move_from_region",
+        "move_to_region",
+        "move_since_version",
+    }
     assert len(KEY_COLUMNS) == len(key_row(FULL))
     assert set(ALIAS_COLUMNS) == {field.name for field in fields(Alias)}
 
@@ -142,8 +150,13 @@ def test_a_removed_key_takes_its_aliases_and_tokens_with_it(raw: sqlite3.Connect
 
 
 def test_a_token_wrapped_anew_keeps_its_place(raw: sqlite3.Connection):
-    apply(raw, PutKey(key=key(1)), token(1, "first"), token(2, "second"), token(1, "again"))
-    assert list(queries.load_writes(raw))[1:] == [token(1, "again"), token(2, "second")]
+    apply(raw, PutKey(key=key(1)), PutKey(key=key(2)), token(1, "first"), token(2, "second"), token(1, "again"))
+    assert list(queries.load_writes(raw))[2:] == [token(1, "again"), token(2, "second")]
+
+
+def test_a_token_of_a_key_that_is_gone_is_not_kept(raw: sqlite3.Connection):
+    apply(raw, PutKey(key=key(1)), token(1, "first"), RemoveKey(key_id=key_id(1)), token(1, "late"))
+    assert list(queries.load_writes(raw)) == []
 
 
 def test_the_outbox_keeps_the_newest_entry_of_each_address(raw: sqlite3.Connection):
