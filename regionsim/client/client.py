@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from regionsim.authorization.principals import Principal
+from regionsim.client.rate_limiter import RateLimiter
 from regionsim.client.settings import ClientSettings, RetryMode
 from regionsim.kms.errors import KmsError, ServerFault, ThrottlingException
 from regionsim.kms.plan import Call
@@ -113,6 +114,7 @@ class Client:
         self._simulation = simulation
         self._call_count = 0
         self._quota = _QUOTA
+        self._limiter = RateLimiter() if settings.retries is RetryMode.ADAPTIVE else None
 
     async def call(self, operation: str, parameters: Mapping[str, Any], caller: Principal) -> Reply:
         """Call until a Region answers, a Region refuses, or all Regions were tried."""
@@ -129,11 +131,15 @@ class Client:
         return self._reply(operation, caller, outcome, region, sent_at_ns, tuple(tries))
 
     async def _call_region(self, region: str, wish: _Wish, tries: list[Try]) -> _Outcome:
-        count = _STANDARD_TRIES if self.settings.retries is RetryMode.STANDARD else 1
+        count = 1 if self.settings.retries is RetryMode.NONE else _STANDARD_TRIES
         outcome, given_back = _Outcome(), _FIRST_SUCCESS_GIVES
         for number in range(count):
+            if self._limiter is not None:
+                await sleep(self._limiter.wait_ns(now_ns()))
             began_ns = now_ns()
             outcome = await self._try(region, wish)
+            if self._limiter is not None:
+                self._limiter.answered(now_ns(), is_throttled=isinstance(outcome.reply, ThrottlingException))
             duration_ns = now_ns() - began_ns
             tries.append(Try(region=region, error=outcome.error, sent_at_ns=began_ns, duration_ns=duration_ns))
             if not outcome.error:

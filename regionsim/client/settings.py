@@ -11,6 +11,8 @@ class RetryMode(StrEnum):
 
     NONE = "none"
     STANDARD = "standard"
+    ADAPTIVE = "adaptive"
+    """As standard, and the client sends less while it is throttled."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import assert_never
 
-from regionsim.faults.kinds import Fault, LinkCut, LinkLoss, OutageMode, RegionCrash, RegionOutage
+from regionsim.faults.kinds import Fault, LinkCut, LinkLoss, OutageMode, Partition, RegionCrash, RegionOutage
 from regionsim.faults.mistakes import FaultError
 from regionsim.faults.verdicts import CallVerdict, LinkDraws, LinkRule, LinkVerdict, judge_link
 from regionsim.faults.vocabulary import name_of
@@ -117,10 +117,18 @@ def _link_rule(fault: Fault, sender: str, receiver: str) -> LinkRule:
         case LinkLoss(between=between, probability=probability):
             covers = between is None or {sender, receiver} == set(between)
             return LinkRule(loss=probability) if covers else _OPEN
+        case Partition(groups=groups):
+            return LinkRule(cut_by=name_of(fault)) if _is_parted(groups, sender, receiver) else _OPEN
         case RegionOutage() | RegionCrash():
             return _OPEN
         case _:
             assert_never(fault)
+
+
+def _is_parted(groups: tuple[tuple[str, ...], ...], sender: str, receiver: str) -> bool:
+    """True when both are in a group, and not in the same one."""
+    sides = [group for group in groups if sender in group or receiver in group]
+    return len(sides) > 1
 
 
 def _call_verdict(fault: Fault, region: str) -> CallVerdict:
@@ -129,7 +137,7 @@ def _call_verdict(fault: Fault, region: str) -> CallVerdict:
             return CallVerdict.STALL if mode is OutageMode.HANG else CallVerdict.FAIL
         case RegionCrash(region=lost) if lost == region:
             return CallVerdict.FAIL  # the hosts are back in a moment, and nothing listens. Source: ours
-        case RegionOutage() | RegionCrash() | LinkCut() | LinkLoss():
+        case RegionOutage() | RegionCrash() | LinkCut() | LinkLoss() | Partition():
             return CallVerdict.PASS
         case _:
             assert_never(fault)

@@ -46,5 +46,12 @@ class LinkLoss:
     probability: float
 
 
-Fault: TypeAlias = RegionOutage | RegionCrash | LinkCut | LinkLoss
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Partition:
+    """Nothing passes between Regions of different groups. Regions in no group reach, and are reached by, everybody."""
+
+    groups: tuple[tuple[str, ...], ...]
+
+
+Fault: TypeAlias = RegionOutage | RegionCrash | LinkCut | LinkLoss | Partition
 """One cause of harm."""

@@ -4,6 +4,7 @@
     {region_crash: us-east-1}
     {link_cut: [us-east-1, eu-west-1]}                           {link_cut: {between: [us-east-1, eu-west-1]}}
     {link_loss: 5%}                      (on every link)        {link_loss: {between: [us-east-1, eu-west-1], loss: 5%}}
+    {partition: [[us-east-1], [eu-west-1, eu-central-1]]}
 
 Reading goes by the table in `words`; what cannot be read is a FaultError with the path to the node at fault.
 """
@@ -15,7 +16,7 @@ from collections.abc import Collection, Mapping
 from decimal import Decimal
 from typing import Any, assert_never
 
-from regionsim.faults.kinds import Fault, LinkCut, LinkLoss, OutageMode, RegionCrash, RegionOutage
+from regionsim.faults.kinds import Fault, LinkCut, LinkLoss, OutageMode, Partition, RegionCrash, RegionOutage
 from regionsim.faults.mistakes import FaultError
 from regionsim.faults.words import ACTED_ON, FAULT_WORDS, OTHER_TOOLS_WORDS, FaultWord, Kind, Parameter
 from regionsim.names.mistakes import advice
@@ -30,6 +31,7 @@ __all__ = [
     "LinkCut",
     "LinkLoss",
     "OutageMode",
+    "Partition",
     "RegionCrash",
     "RegionOutage",
     "as_mapping",
@@ -91,7 +93,9 @@ def _read_parameters(word: FaultWord, target: object, regions: Collection[str]) 
     else:
         for name in target:
             if name not in known:
-                raise FaultError((word.name, str(name)), f"{word.name} has no '{name}'", advice(str(name), known))
+                raise FaultError(
+                    (word.name, str(name)), f"{word.name} has no {_shown(str(name))}", advice(str(name), known)
+                )
         values = {name: _read(known[name], value, (word.name, name), regions) for name, value in target.items()}
     for parameter in word.parameters:
         if parameter.is_required and parameter.name not in values:
@@ -113,7 +117,9 @@ def _read(parameter: Parameter, value: object, path: Path, regions: Collection[s
                 raise FaultError(path, what, hint) from None
         case Kind.CHOICE:
             return _choice(parameter, value, path)
-        case Kind.GROUPS | Kind.DURATION | Kind.NUMBER:
+        case Kind.GROUPS:
+            return _groups(value, path, regions)
+        case Kind.DURATION | Kind.NUMBER:
             raise AssertionError(f"no fault acted on takes {parameter.kind}")
         case _:
             assert_never(parameter.kind)
@@ -134,6 +140,22 @@ def _two_regions(value: object, path: Path, regions: Collection[str]) -> tuple[s
     return first, second
 
 
+def _groups(value: object, path: Path, regions: Collection[str]) -> tuple[tuple[str, ...], ...]:
+    example = "write [[us-east-1], [eu-west-1, eu-central-1]]"
+    if not isinstance(value, list | tuple) or len(value) < 2:
+        raise FaultError(path, f"wanted two or more groups of Regions, found {_shown(value)}", example)
+    seen: dict[str, int] = {}
+    for number, group in enumerate(value):
+        if not isinstance(group, list | tuple) or not group:
+            raise FaultError((*path, number), f"a group is a list of Regions, this is {_shown(group)}", example)
+        for index, named in enumerate(group):
+            region = _region(named, (*path, number, index), regions)
+            if region in seen:
+                raise FaultError((*path, number, index), f"'{region}' is in a group already", "name each Region once")
+            seen[region] = number
+    return tuple(tuple(group) for group in value)
+
+
 def _choice(parameter: Parameter, value: object, path: Path) -> str:
     if isinstance(value, str) and value in parameter.choices:
         return str(value)
@@ -148,6 +170,8 @@ def _build(word: FaultWord, values: dict[str, Any]) -> Fault:
             return RegionCrash(region=values["region"])
         case "link_cut":
             return LinkCut(between=values["between"])
+        case "partition":
+            return Partition(groups=values["groups"])
         case "link_loss":
             return LinkLoss(between=values.get("between"), probability=values["loss"])
         case _:
@@ -163,6 +187,8 @@ def as_mapping(fault: Fault) -> dict[str, Any]:
             return {name_of(fault): {"region": region, "mode": mode.value}}
         case LinkCut(between=between):
             return {name_of(fault): list(between)}
+        case Partition(groups=groups):
+            return {name_of(fault): [list(group) for group in groups]}
         case LinkLoss(between=between, probability=probability):
             loss = format_probability(probability)
             return {name_of(fault): {"between": list(between), "loss": loss} if between else loss}
@@ -181,6 +207,8 @@ def name_of(fault: Fault) -> str:
             return "link_cut"
         case LinkLoss():
             return "link_loss"
+        case Partition():
+            return "partition"
         case _:
             assert_never(fault)
 
@@ -194,6 +222,8 @@ def regions_of(fault: Fault) -> tuple[str, ...]:
             return between
         case LinkLoss(between=between):
             return between or ()
+        case Partition(groups=groups):
+            return tuple(region for group in groups for region in group)
         case _:
             assert_never(fault)
 
@@ -206,6 +236,8 @@ def describe(fault: Fault) -> str:
         case LinkLoss(probability=probability):
             where = " <-> ".join(regions_of(fault)) or "every link"
             return f"link_loss {format_probability(probability)} {where}"
+        case Partition(groups=groups):
+            return f"partition {' | '.join(' '.join(group) for group in groups)}"
         case _:
             return f"{name_of(fault)} {' <-> '.join(regions_of(fault))}"
 

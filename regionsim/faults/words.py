@@ -98,7 +98,7 @@ _TABLE = (
     _word("link_reorder", "a link lets some envelopes be overtaken",
           _ANY_LINK, _probability("reorder"), short="reorder"),
     _word("partition", "nothing passes between groups of Regions",
-          Parameter(name="groups", kind=Kind.GROUPS, is_required=True), short="groups"),
+          Parameter(name="groups", kind=Kind.GROUPS, is_required=True), short="groups", is_acted_on=True),
     _word("disk_slow", "a Region's disk is slower", _REGION, _duration("latency", is_required=True)),
     _word("disk_errors", "a Region's disk fails by chance", _REGION, _probability("probability")),
     _word("disk_full", "a Region's disk takes no more", _REGION),

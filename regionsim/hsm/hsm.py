@@ -42,6 +42,11 @@ _MANY_MATERIALS = 64
 """A batch of so many takes half a millisecond, as the long jobs do."""
 
 Outcome = HsmAnswer | KmsError
+_NOTHING = HsmAnswer()
+
+
+def _is_long(job: HsmJob) -> bool:
+    return type(job) in _LONG_JOBS or material_count(job) > _MANY_MATERIALS
 
 
 class HsmState(StrEnum):
@@ -54,11 +59,11 @@ class HsmState(StrEnum):
 
 
 class Visit:
-    """One job at one HSM, from its arrival to its answer."""
+    """One job at one HSM, from its arrival to its answer; with no job, what only holds the HSM (`Hsm.carry`)."""
 
     __slots__ = ("_outcome", "_waiter", "arrived_ns", "job", "time")
 
-    def __init__(self, job: HsmJob, time: JobTime) -> None:
+    def __init__(self, job: HsmJob | None, time: JobTime) -> None:
         self.job = job
         self.time = time
         self.arrived_ns = now_ns()
@@ -197,6 +202,10 @@ class Hsm(Confined):
         if self._memory is not None:
             self._memory.forget(material_id)
 
+    def perform_at_once(self, job: HsmJob) -> HsmAnswer:
+        """The answer to a job of before the world began: it takes no time, and is not counted or traced."""
+        return self._operational_memory().perform(job)
+
     def draw(self, byte_count: int) -> bytes:
         """Random bytes of this HSM."""
         return self._operational_memory().draw(byte_count)
@@ -249,6 +258,14 @@ class Hsm(Confined):
             self._go_on()
         return await visit.answer()
 
+    def carry(self, kind: type[HsmJob]) -> None:
+        """Be held for as long as a job of that kind holds an HSM, in turn with others; nothing is computed or
+        traced."""
+        visit = Visit(None, self._profile.draw_kind(kind, self._times))
+        if self.is_serving and len(self._queue) < QUEUE_LIMIT:
+            self._queue.append(visit)
+            self._go_on()
+
     def drop_visits(self) -> None:
         """Forget who asked: the hosts have crashed. A job in service still ends in its time; nobody gets its answer."""
         for visit in self._visits():
@@ -277,13 +294,15 @@ class Hsm(Confined):
         self._in_service = visit
         compute = partial(self._compute, self._operational_memory(), visit.job)
         started_ns = now_ns()
-        if (type(visit.job) in _LONG_JOBS or material_count(visit.job) > _MANY_MATERIALS) and is_real_time():
+        if visit.job is not None and _is_long(visit.job) and is_real_time():
             computing = asyncio.get_running_loop().run_in_executor(self._thread(), compute)
             computing.add_done_callback(lambda done: self._computed(visit, started_ns, done.result))
         else:
             self._computed(visit, started_ns, compute)
 
-    def _compute(self, memory: HsmMemory, job: HsmJob) -> HsmAnswer:
+    def _compute(self, memory: HsmMemory, job: HsmJob | None) -> HsmAnswer:
+        if job is None:
+            return _NOTHING
         if self.error_probability and self._errors.random() < self.error_probability:
             raise KMSInternalException
         return memory.perform(job)
@@ -355,7 +374,7 @@ class Hsm(Confined):
             self._trace.emit(self.region, "hsm_state", hsm=self.index, state=state.value)
 
     def _note_job(self, visit: Visit, waited_ns: int, service_ns: int, outcome: Outcome) -> None:
-        if self._trace is not None:
+        if self._trace is not None and visit.job is not None:
             self._trace.emit(
                 self.region,
                 "hsm_job",

@@ -85,11 +85,15 @@ class Profile:
 
     def draw(self, job: HsmJob, stream: Stream) -> JobTime:
         """The times of `job`: two draws, or none when this profile has no times at all."""
+        return self.draw_kind(type(job), stream, material_count(job))
+
+    def draw_kind(self, kind: type[HsmJob], stream: Stream, materials: int = 0) -> JobTime:
+        """As `draw`, for any job of that kind, about so many materials when it is a batch."""
         if not self.times:
             return _NO_TIME
         service_share, transit_share = stream.random(), stream.random()
-        times = self.times[type(job)]
-        service_ns = times.service.at(service_share) + times.each_further_ns * max(0, material_count(job) - 1)
+        times = self.times[kind]
+        service_ns = times.service.at(service_share) + times.each_further_ns * max(0, materials - 1)
         return JobTime(service_ns, times.transit.at(transit_share))
 
 

@@ -136,6 +136,8 @@ class Operation(ABC, Generic[RequestT]):
     is_read_only: ClassVar[bool] = True
     needs_fresh: ClassVar[bool] = False
     recorded: ClassVar[tuple[str, ...]] = ()
+    job_type: ClassVar[type[RequestJob] | None] = None
+    """The job that a call of a read or cryptographic operation asks of an HSM."""
 
     @abstractmethod
     def reads(self, request: RequestT) -> Reads:

@@ -21,6 +21,8 @@ from regionsim.kms.situation import Happening, Situation, Step, announce
 from regionsim.kms.writes import PutKey, ServiceEvent
 
 DEFAULT_PERIOD_DAYS = 365
+SHORTEST_PERIOD_DAYS = 90
+LONGEST_PERIOD_DAYS = 2560
 
 AUTOMATIC_SOON_NS = 20 * 60 * 1_000_000_000
 """A rotation on demand is refused when an automatic one begins within 20 minutes. Source: KMS API Reference,

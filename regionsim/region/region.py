@@ -162,12 +162,17 @@ class Region:
         if self._calendar is not None:
             self._calendar.timers.wake()
 
-    async def declare_lost(self, region: str) -> None:
-        """Let no rotation of a primary here wait for that Region any more, until its replica has caught up."""
+    async def declare_lost(self, region: str) -> int:
+        """Let no rotation of a primary here wait for that Region any more, until its replica has caught up.
+
+        How many primaries have a replica there."""
+        count = 0
         assert self._replicator is not None, f"{self.name} is down"
         for key in list(self._host.state.all_keys()):
             if key.is_primary and key.shared.replica(region) is not None:
                 await self._replicator.happen(key.key_id, DeclaredLost(region=region))
+                count += 1
+        return count
 
     @property
     def unaudited_count(self) -> int:
@@ -288,6 +293,22 @@ class Region:
         """Take up a call; `on_reply` hears the reply, or nothing when the hosts crash before."""
         scope = self._host.scope
         scope.spawn(self._serve(call, scope.guard(on_reply)), name=f"call/{call.operation}")
+
+    def carry(self, operation: str, account: str) -> None:
+        """Let a call that nobody makes weigh on this Region as a real one would: on quota and HSMs.
+
+        Nothing else comes of it: no decision, no record, no answer. A throttled one weighs on no HSM. Source: ours.
+        """
+        if not self.is_up:
+            return
+        if self._has_quotas:
+            try:
+                self._admission.admit(account, request_quota(operation, self.name), self.clock.now_ns())
+            except ThrottlingException:
+                return
+        job_type = operation_named(operation).job_type
+        if job_type is not None:
+            self.fleet.carry(job_type)
 
     def receive(self, envelope: Envelope) -> None:
         """Take an envelope from a link; lost while the Region is down."""

@@ -9,9 +9,10 @@ from regionsim.client.client import Client
 from regionsim.runtime.tasks import Scope, now_ns, sleep
 from regionsim.scenario.metrics import Ledger
 from regionsim.scenario.model import Scenario, Workload
+from regionsim.scenario.numbers import numbered
 from regionsim.scenario.results import StepResult
 from regionsim.scenario.transcript import Transcript
-from regionsim.scenario.values import MissingNameError, fill_in
+from regionsim.scenario.values import MissingNameError, Tree, fill_in
 from regionsim.simulation.simulation import Simulation
 
 
@@ -38,6 +39,9 @@ class Background:
         self._is_over = False
         self._in_flight: dict[int, Any] = {}
         self._call_count = 0
+        self._counts: dict[str, int] = {}
+        self._sent: dict[str, int] = {}
+        self._answering: dict[str, str] = {}
 
     def begin(self) -> None:
         """Let every workload wait for its beginning."""
@@ -62,15 +66,29 @@ class Background:
             await sleep(next_ns - now_ns())
             if self._is_over or (workload.until_ns is not None and next_ns >= workload.until_ns):
                 return
-            if not self._begin_call(workload, client):
+            if not self._is_real(workload):
+                self._carry(workload)
+            elif not self._begin_call(workload, client):
                 return
             if not pace.is_random:
                 next_ns += pace.pause_ns
 
+    def _is_real(self, workload: Workload) -> bool:
+        """True for the first call, and every `sample`-th after it."""
+        count = self._sent[workload.name] = self._sent.get(workload.name, 0) + 1
+        return (count - 1) % (workload.sample or 1) == 0
+
+    def _carry(self, workload: Workload) -> None:
+        """Let one call load the Region that answered the last real one; when none did, it finds nobody."""
+        region = self._answering.get(workload.name, workload.call.client.regions[0])
+        if region and self._simulation.faults.region_reachable(region):
+            self._simulation.regions[region].carry(workload.call.operation, workload.call.principal.account)
+        self._ledger.load(workload.name, region)
+
     def _begin_call(self, workload: Workload, client: Client) -> bool:
         """Send one call; False when the workload cannot go on."""
         try:
-            parameters = fill_in(workload.call.parameters, self._saved)
+            parameters = fill_in(self._next_parameters(workload), self._saved)
         except (MissingNameError, ValueError) as error:
             what = f"${error.name} is not known yet" if isinstance(error, MissingNameError) else str(error)
             problem = f"workload {workload.name} stopped: {what}"
@@ -84,10 +102,17 @@ class Background:
         self._in_flight[number] = task
         return True
 
+    def _next_parameters(self, workload: Workload) -> Tree:
+        if workload.over is None:
+            return workload.call.parameters
+        count = self._counts[workload.name] = self._counts.get(workload.name, 0) % workload.over + 1
+        return numbered(workload.call.parameters, count)
+
     async def _call(self, number: int, workload: Workload, client: Client, parameters: Any) -> None:
         sent = self._ledger.sent()
         reply = await client.call(workload.call.operation, parameters, workload.call.principal)
         del self._in_flight[number]
         self._ledger.note(sent, reply, workload.name)
+        self._answering[workload.name] = "" if reply.is_failure else reply.region
         result = reply.error if reply.error is not None else "ok"
         self._transcript.workload(now_ns(), workload.name, reply.region, result)

@@ -72,6 +72,4 @@ def _timeout(node: Node | None) -> int:
 def _retries(node: Node | None) -> RetryMode:
     if node is None:
         return RetryMode.NONE
-    if isinstance(node, ScalarNode) and node.text == "adaptive":
-        raise node.position.error("retries: adaptive is not in this version", f"it has: {', '.join(RetryMode)}")
     return RetryMode(read.choice(node, "retries", tuple(RetryMode)))

@@ -15,7 +15,7 @@ from regionsim.scenario.model import Expectation, Save
 from regionsim.scenario.nodes import Entry, MappingNode, Node, ScalarNode
 from regionsim.scenario.parameters import ShapeReader
 from regionsim.scenario.paths import read_path
-from regionsim.scenario.values import NAME, Tree
+from regionsim.scenario.values import COUNTER, NAME, SERIES, Tree
 from regionsim.scenario.vocabulary import CALLER_ERRORS
 
 _SELF_CHECKED = frozenset({"ValidationException", "MalformedPolicyDocumentException", "SerializationException"})
@@ -98,15 +98,18 @@ def _expectation(entry: Entry, answer: Shape | None, what: str, known: Known) ->
     return Expectation(path=path, wanted=wanted, position=entry.key.position)
 
 
-def read_saves(node: Node | None, answer: Shape | None, what: str) -> tuple[Save, ...]:
-    """The names that this step gives to parts of its answer."""
+def read_saves(node: Node | None, answer: Shape | None, what: str, over: int | None) -> tuple[Save, ...]:
+    """The names that this step gives to parts of its answer; of a step that counts, a series of names."""
     if node is None:
         return ()
     saves = []
     for name, entry in read.entries(node, "save").items():
-        if not NAME.fullmatch(name):
+        if not (NAME if over is None else SERIES).fullmatch(name):
             hint = "letters, digits, _ and -, a letter first"
             raise entry.key.position.error(f"{quoted(name)} cannot be a name", hint)
+        if over is not None and COUNTER not in name:
+            what = f"{over:,} calls would save the one name {quoted(name)}"
+            raise entry.key.position.error(what, f"write {name}-{COUNTER}")
         path = read_path(read.text(entry.value, f"save {name}"), entry.value.position, answer, what)
         saves.append(Save(name=name, path=path, position=entry.key.position))
     return tuple(saves)

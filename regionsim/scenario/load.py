@@ -8,6 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from regionsim.scenario import read
+from regionsim.scenario.bulk import read_bulk
 from regionsim.scenario.errors import ScenarioError
 from regionsim.scenario.known import Known
 from regionsim.scenario.model import Scenario, Step, Workload
@@ -18,14 +19,22 @@ from regionsim.scenario.source import read_source
 from regionsim.scenario.steps import StepReader, saved_names
 from regionsim.scenario.values import Names
 from regionsim.scenario.vocabulary import SCENARIO
-from regionsim.scenario.workloads import read_workload
-from regionsim.scenario.world import DEFAULT_START_NS, Hsms, Links, read_accounts, read_hsm, read_links, read_regions
+from regionsim.scenario.workloads import read_workload, sampled
+from regionsim.scenario.world import (
+    DEFAULT_START_NS,
+    Hsms,
+    Links,
+    Waits,
+    read_accounts,
+    read_hsm,
+    read_links,
+    read_regions,
+    read_replication,
+)
 from regionsim.simulation.world import World
 
 DEFAULT_SEED = 0
 LARGEST_SEED = 2**63 - 1
-MOST_CALLS = 2_000_000
-"""Of one workload; so many take a quarter of an hour."""
 
 
 def load_scenario(path: Path | str) -> Scenario:
@@ -69,9 +78,10 @@ def _scenario(root: MappingNode, path: str, findings: Findings) -> Scenario | No
         known.until_ns = findings.attempt(read.duration, found["until"], "until", allow_zero=False)
     step_nodes = (findings.attempt(_step_nodes, found["steps"]) if "steps" in found else None) or ()
     workloads = _workloads(found.get("workloads"), step_nodes, known, findings)
-    known.names.later.update(pair for node in reversed(step_nodes) for pair in saved_names(node))
+    for one in (one for node in reversed(step_nodes) for one in saved_names(node)):
+        known.names.later[one.name] = one.position
     steps = StepReader(known, findings).read(step_nodes)
-    findings.attempt(_refuse_endless, workloads, steps, known.until_ns)
+    workloads = findings.attempt(_sampled, workloads, steps, known.until_ns) or {}
     if name is None or about is None or seed is None or world is None:
         return None
     return Scenario(
@@ -92,11 +102,14 @@ def _world(found: dict[str, Node], findings: Findings) -> tuple[World | None, Kn
     regions = findings.attempt(read_regions, found["regions"]) if "regions" in found else None
     links = findings.attempt(read_links, found["links"], regions or (), findings) if "links" in found else Links()
     hsms = findings.attempt(read_hsm, found["hsm"], findings) if "hsm" in found else Hsms()
+    waits = findings.attempt(read_replication, found["replication"], findings) if "replication" in found else Waits()
     directory = findings.attempt(read_accounts, found["accounts"], findings) if "accounts" in found else None
     known = Known(regions=regions, directory=directory)
-    if start_at_ns is None or regions is None or links is None or hsms is None or directory is None:
+    bulk = read_bulk(found["keys"], known, findings) if "keys" in found else ()
+    if start_at_ns is None or regions is None or links is None or hsms is None or directory is None or waits is None:
         return None, known
-    return World(regions=regions, directory=directory, start_at_ns=start_at_ns, **links, **hsms), known
+    world = World(regions=regions, directory=directory, start_at_ns=start_at_ns, bulk=bulk, **links, **hsms, **waits)
+    return world, known
 
 
 def _workloads(
@@ -106,23 +119,21 @@ def _workloads(
     held = None if node is None else findings.attempt(read.entries, node, "workloads")
     if node is not None and held is None:
         return MappingProxyType({})
-    saved = Names(defined=dict(pair for step in step_nodes for pair in saved_names(step)))
+    saved = Names(defined=dict(known.names.defined), counts=dict(known.names.counts))
+    saved.define(one for step in step_nodes for one in saved_names(step))
     at_any_time = replace(known, names=saved)
     known.workloads = tuple(held or ())
     workloads = (findings.attempt(read_workload, entry, at_any_time, findings) for entry in (held or {}).values())
     return MappingProxyType({workload.name: workload for workload in workloads if workload is not None})
 
 
-def _refuse_endless(workloads: Mapping[str, Workload], steps: tuple[Step, ...], until_ns: int | None) -> None:
-    """A workload of more calls than anybody waits for is a mistake."""
+def _sampled(
+    workloads: Mapping[str, Workload], steps: tuple[Step, ...], until_ns: int | None
+) -> Mapping[str, Workload]:
+    """The workloads, now that the end of the run is known. Errors: ScenarioError for more than anybody waits for."""
     ends = [step.at_ns or 0 for step in steps] + [workload.until_ns or 0 for workload in workloads.values()]
     end_ns = max(ends, default=0) if until_ns is None else until_ns
-    for workload in workloads.values():
-        length_ns = (end_ns if workload.until_ns is None else workload.until_ns) - workload.from_ns
-        calls = length_ns // workload.pace.pause_ns
-        if calls > MOST_CALLS:
-            what = f"workload {workload.name} makes about {calls:,} calls, which is more than {MOST_CALLS:,}"
-            raise workload.position.error(what, "make it slower (every:) or shorter (from:, until:)")
+    return MappingProxyType({name: sampled(workload, end_ns) for name, workload in workloads.items()})
 
 
 def _step_nodes(node: Node) -> tuple[Node, ...]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from regionsim.runtime.tasks import now_ns
-from regionsim.scenario.metrics import CallSeen, Ledger, measure
+from regionsim.scenario.metrics import CallSeen, Ledger, loads_in, measure
 from regionsim.scenario.model import ExpectMetricStep
-from regionsim.scenario.vocabulary import LAG, Unit
+from regionsim.scenario.vocabulary import LAG, REQUESTS, Unit
 from regionsim.simulation.simulation import Simulation
 
 _LAG_QUANTILE = 0.99
@@ -28,7 +28,10 @@ async def unmet_metrics(step: ExpectMetricStep, ledger: Ledger, simulation: Simu
     problems, words = [], []
     for expectation in step.expectations:
         name = expectation.metric.name
-        measured = lag_ms if name == LAG else measure(name, calls, step.window_ns or (0, at_ns))
+        window_ns = step.window_ns or (0, at_ns)
+        measured = lag_ms if name == LAG else measure(name, calls, window_ns)
+        if name == REQUESTS and measured is not None:
+            measured += loads_in(_loads(step, ledger), window_ns)
         words.append(f"{name} {format_metric(measured, expectation.metric.unit)}")
         if measured is None:
             problems.append(f"{name}: there is nothing to measure")
@@ -42,6 +45,12 @@ def _calls(step: ExpectMetricStep, ledger: Ledger) -> Sequence[CallSeen]:
     if step.workload is not None:
         return ledger.by_workload.get(step.workload, ())
     return ledger.by_region.get(str(step.region), ())
+
+
+def _loads(step: ExpectMetricStep, ledger: Ledger) -> Sequence[int]:
+    if step.workload is not None:
+        return ledger.loads.get(step.workload, ())
+    return ledger.loads_by_region.get(str(step.region), ())
 
 
 def _lag_ms(region: str, simulation: Simulation) -> float | None:

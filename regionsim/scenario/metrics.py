@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from array import array
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from regionsim.client.client import CONNECTION_ERRORS, Reply
 from regionsim.kms.errors import REFUSALS, ServerFault
-from regionsim.runtime.tasks import Future, future
+from regionsim.runtime.tasks import Future, future, now_ns
 
 _NS_PER_MS = 1e6
 _NS_PER_SECOND = 1e9
@@ -36,6 +38,9 @@ class Ledger:
 
     by_workload: dict[str, list[CallSeen]] = field(default_factory=dict)
     by_region: dict[str, list[CallSeen]] = field(default_factory=dict)
+    loads: dict[str, array[int]] = field(default_factory=dict)
+    """By workload: when the calls were sent that were load only."""
+    loads_by_region: dict[str, array[int]] = field(default_factory=dict)
     _in_flight: dict[int, Future[None]] = field(default_factory=dict)
     _sent_count: int = 0
 
@@ -44,6 +49,13 @@ class Ledger:
         self._sent_count += 1
         self._in_flight[self._sent_count] = future()
         return self._sent_count
+
+    def load(self, workload: str, region: str) -> None:
+        """Add a call that is load only, on its way to a Region ("": it finds none)."""
+        at_ns = now_ns()
+        self.loads.setdefault(workload, array("q")).append(at_ns)
+        if region:
+            self.loads_by_region.setdefault(region, array("q")).append(at_ns)
 
     async def caught_up(self) -> None:
         """Wait until every call that has been sent by now is over.
@@ -101,6 +113,12 @@ def measure(name: str, calls: Sequence[CallSeen], window_ns: tuple[int, int] | N
             return longest_outage_ns(calls) / _NS_PER_SECOND
         case _:
             return _quantile_ms(calls, _QUANTILES[name])
+
+
+def loads_in(sent_at_ns: Sequence[int], window_ns: tuple[int, int]) -> int:
+    """How many calls that were load only were sent in a window."""
+    begin_ns, end_ns = window_ns
+    return bisect_left(sent_at_ns, end_ns) - bisect_left(sent_at_ns, begin_ns)
 
 
 def longest_outage_ns(calls: Sequence[CallSeen]) -> int:

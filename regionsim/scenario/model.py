@@ -53,6 +53,10 @@ class Workload:
     pace: Pace
     from_ns: int
     until_ns: int | None
+    over: int | None = None
+    """How far its counter counts; None: it has none."""
+    sample: int | None = None
+    """Every so manieth call is made for real; the others only load quota and HSMs. None: nobody has said."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,23 +104,38 @@ class MetricExpectation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class When:
+    """The `nth` event of a kind since the run began, in one Region or (None) anywhere."""
+
+    event: str
+    region: str | None
+    nth: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Step:
-    """What every step has: number (from 1), place, beginning (None: after the answer before), caption."""
+    """What every step has: number (from 1), place, beginning (at an instant, at an event, or, with neither, after the
+    answer before), caption."""
 
     number: int
     position: Position
     at_ns: int | None
     say: str | None
+    when: When | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallStep(_Step):
-    """A call. With `error` it must be refused so; else it must succeed, and every expectation must hold."""
+    """A call, or `over` calls one after another, numbered from 1 (`numbers`).
+
+    With `error` each must be refused so; else it must succeed, and every expectation must hold.
+    """
 
     call: ScenarioCall
     error: str | None
     expectations: tuple[Expectation, ...]
     saves: tuple[Save, ...]
+    over: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +148,13 @@ class FaultStep(_Step):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeclareLostStep(_Step):
+    """An operator's word that a Region is gone for good: no rotation waits for its replicas any more."""
+
+    region: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HealStep(_Step):
     """The fault of that name ends; `all`: every fault."""
 
@@ -137,12 +163,16 @@ class HealStep(_Step):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExpectStateStep(_Step):
-    """What a key must be in a Region, as the Region itself knows it: no call is made for it."""
+    """What a key must be in a Region, as the Region itself knows it: no call is made for it.
+
+    With `over` it is about so many keys, numbered from 1.
+    """
 
     key: Tree
     region: str
     rotations: int | None
     expectations: tuple[Expectation, ...]
+    over: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,7 +190,7 @@ class SayStep(_Step):
     """Only a caption."""
 
 
-Step: TypeAlias = CallStep | FaultStep | HealStep | ExpectStateStep | ExpectMetricStep | SayStep
+Step: TypeAlias = CallStep | FaultStep | DeclareLostStep | HealStep | ExpectStateStep | ExpectMetricStep | SayStep
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from regionsim.kms.key import KmsKey
 from regionsim.runtime.histogram import Histogram
 from regionsim.scenario.metrics import CallSeen, Ledger, measure
-from regionsim.scenario.results import InvariantResult, KeyResult, RegionResult, StepResult, Verdict
+from regionsim.scenario.results import InvariantResult, KeyResult, RegionResult, StepResult, Verdict, WorkloadResult
 from regionsim.simulation.simulation import Simulation
 from regionsim.snapshot import Snapshot
 
@@ -55,6 +55,20 @@ def region_results(snapshot: Snapshot, ledger: Ledger, simulation: Simulation) -
         )
         for name, picture in snapshot.regions.items()
     }
+
+
+def workload_results(workloads: Iterable[str], ledger: Ledger) -> dict[str, WorkloadResult]:
+    """What each workload did; its rate is between its first and its last call."""
+    return {name: _workload(ledger.by_workload.get(name, ()), ledger.loads.get(name, ())) for name in workloads}
+
+
+def _workload(real: Sequence[CallSeen], loads: Sequence[int]) -> WorkloadResult:
+    count = len(real) + len(loads)
+    sent_at_ns = [call.sent_at_ns for call in real]
+    edges = [*(sent_at_ns and (min(sent_at_ns), max(sent_at_ns))), *loads[:1], *loads[-1:]]
+    span_ns = max(edges, default=0) - min(edges, default=0)
+    rate = (count - 1) * _NS_PER_SECOND / span_ns if span_ns else 0.0
+    return WorkloadResult(calls=count, real_calls=len(real), calls_per_second=rate)
 
 
 def key_results(snapshot: Snapshot) -> tuple[KeyResult, ...]:

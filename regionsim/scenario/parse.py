@@ -31,6 +31,7 @@ _OCTAL = re.compile(r"0o[0-7]{1,300}")
 _HEXADECIMAL = re.compile(r"0x[0-9a-fA-F]{1,300}")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]{1,300}|[0-9]{1,300}(\.[0-9]{0,300})?)([eE][-+]?[0-9]{1,10})?")
 _INFINITE = re.compile(r"[-+]?\.(inf|Inf|INF)")
+_BARE_COUNTER = re.compile(r"""[^\s"'{},:\[\]]\{n\}""")
 _NOT_A_NUMBER = frozenset({".nan", ".NaN", ".NAN"})
 """Source: YAML 1.2.2, 10.3.2 (core schema, tag resolution); the bounds on digits are ours: longer ones stay text."""
 
@@ -47,7 +48,7 @@ def parse(text: str, path: str) -> Node:
         for event in yaml.parse(text, Loader=_LOADER):
             builder.take(event)
     except yaml.MarkedYAMLError as error:
-        raise _syntax_error(error, path) from None
+        raise _syntax_error(error, path, text) from None
     if builder.root is None:
         raise ScenarioError(
             path, 1, 1, "the file holds no value", "a scenario is a mapping: name, regions, accounts, steps"
@@ -74,13 +75,17 @@ def core_value(text: str) -> str | int | float | bool | None:
     return text
 
 
-def _syntax_error(error: yaml.MarkedYAMLError, path: str) -> ScenarioError:
+def _syntax_error(error: yaml.MarkedYAMLError, path: str, text: str) -> ScenarioError:
     mark = error.problem_mark or error.context_mark
     line, column = (mark.line + 1, mark.column + 1) if mark is not None else (1, 1)
     if error.problem == _SCANNER_TOO_DEEP:
         return ScenarioError(path, line, column, _TOO_DEEP)
     what = f"not YAML: {error.problem or error.context or 'unreadable'}"
     advice = f"{error.context}" if error.context and error.problem else ""
+    lines = text.splitlines()[line - 1 : line]
+    if any(_BARE_COUNTER.search(found) for found in lines):
+        # To YAML a brace begins a mapping wherever it stands inside another one.
+        return ScenarioError(path, line, column, what, 'put text with {n} between quotes: "order-{n}"')
     if error.context_mark is not None and advice:
         advice += f" begun in line {error.context_mark.line + 1}"
     return ScenarioError(path, line, column, what, advice)

@@ -1,28 +1,30 @@
 """Playing a scenario: its steps in order, its workloads beside them, on a simulation that has started.
 
-A step with `at` begins at that instant, whether or not the step before has its answer; one without begins when the step
-before has it. So steps overlap only where the file says so, and begin in the order of the file.
+A step with `at` begins at that instant, whether or not the step before has its answer; one with `when` begins at its
+event, whenever that is; one with neither begins when the step before has its answer. So steps overlap only where the
+file says so.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable
 from typing import Any, assert_never
 
 from regionsim.client.client import Client, Reply
 from regionsim.faults.mistakes import FaultError
 from regionsim.invariants.settling import settle
-from regionsim.kms.metadata import key_metadata
-from regionsim.names.arns import Arn
 from regionsim.runtime.clock import format_duration
 from regionsim.runtime.tasks import Cancellable, Scope, now_ns, sleep
-from regionsim.scenario.answers import judge, plain_answer, shown, unmet
+from regionsim.scenario.answers import judge, plain_answer
 from regionsim.scenario.background import Background
 from regionsim.scenario.errors import quoted
+from regionsim.scenario.looking import failures, look
 from regionsim.scenario.measuring import unmet_metrics
 from regionsim.scenario.metrics import Ledger
 from regionsim.scenario.model import (
     CallStep,
+    DeclareLostStep,
     ExpectMetricStep,
     ExpectStateStep,
     FaultStep,
@@ -31,8 +33,10 @@ from regionsim.scenario.model import (
     Scenario,
     Step,
 )
+from regionsim.scenario.numbers import call_at
 from regionsim.scenario.results import StepResult
 from regionsim.scenario.transcript import Transcript
+from regionsim.scenario.triggers import Triggers
 from regionsim.scenario.values import MissingNameError, fill_in
 from regionsim.scenario.wording import call_in_words, saved_in_words
 from regionsim.simulation.simulation import Simulation
@@ -50,23 +54,47 @@ class Player:
         self._transcript = transcript
         self._scope = Scope("scenario")
         self._fault_timers: dict[str, Cancellable] = {}
+        self._triggers: Triggers | None = None
         self._background = Background(scenario, simulation, self._scope, self.saved, self.results, ledger, transcript)
 
     async def play(self) -> None:
         """Play to the end: of the last step and of `until`, whichever is later; then wait for what is in flight."""
+        for name, key_id in self._simulation.named_keys.items():
+            self.saved[name] = key_id
+            self._transcript.name(key_id, name)
+        self._transcript.gather(self._simulation.bulk_key_ids)
         self._background.begin()
+        waiting = self._arm()
         tasks: list[Awaitable[None]] = []
         for step in self._scenario.steps:
+            if step.when is not None:
+                tasks.append(waiting[step.number])
+                continue
             if step.at_ns is not None:
                 await _sleep_until(step.at_ns)
             elif tasks:
                 await tasks[-1]
-            tasks.append(self._scope.spawn(self._do(step), name=f"step-{step.number}"))
+            tasks.append(self._begin(step))
         for task in tasks:
             await task
         await _sleep_until(self._end_ns())
         await self._background.end()
         await settle(self._simulation)
+
+    def _arm(self) -> dict[int, Awaitable[None]]:
+        """Let every step with `when` wait for its event, from now until the end."""
+        until_ns = self._scenario.until_ns
+        steps = [step for step in self._scenario.steps if step.when is not None]
+        if not steps:
+            return {}
+        assert until_ns is not None, "a file with when: has an end"
+        self._triggers = Triggers((step.number, step.when) for step in steps if step.when is not None)
+        self._simulation.trace.add_sink(self._triggers.watch)
+        self._scope.call_later_ns(max(0, until_ns - now_ns()), self._triggers.give_up)
+        return {step.number: self._begin(step) for step in steps}
+
+    def _begin(self, step: Step) -> Awaitable[None]:
+        return self._scope.spawn(self._do(step), name=f"step-{step.number}")
 
     def _end_ns(self) -> int:
         if self._scenario.until_ns is not None:
@@ -74,6 +102,12 @@ class Player:
         return max((workload.until_ns or 0 for workload in self._scenario.workloads.values()), default=0)
 
     async def _do(self, step: Step) -> None:
+        if step.when is not None:
+            assert self._triggers is not None
+            never = await self._triggers.reached(step.number)
+            if never:
+                self._note(step, never)
+                return
         until_ns = self._scenario.until_ns
         if until_ns is not None and now_ns() > until_ns:
             self._note(step, f"the run ended at {format_duration(until_ns)}, before this step began")
@@ -96,6 +130,8 @@ class Player:
                 return await self._call(step)
             case FaultStep():
                 return self._begin_fault(step)
+            case DeclareLostStep(region=region):
+                return await self._declare_lost(region)
             case HealStep(name=name):
                 return self._heal(name)
             case ExpectStateStep():
@@ -129,17 +165,40 @@ class Player:
     # Calls.
 
     async def _call(self, step: CallStep) -> str:
+        client = Client(self._simulation, step.call.client, f"step-{step.number}")
+        if step.over is None:
+            reply, problem = await self._call_once(step, client)
+            result = reply.error if reply.error is not None else f"ok{saved_in_words(step.saves)}"
+            self._tell(step, reply.region, result)
+            return problem
+        return await self._call_often(step, step.over, client)
+
+    async def _call_often(self, step: CallStep, count: int, client: Client) -> str:
+        """One call after the other, and one line for all of them."""
+        results: Counter[str] = Counter()
+        problems, region = [], ""
+        for number in range(1, count + 1):
+            reply, problem = await self._call_once(call_at(step, number), client)
+            results[reply.error or "ok"] += 1
+            region = reply.region
+            if problem:
+                problems.append(f"{number}: {problem}")
+        saved = saved_in_words(step.saves) if results["ok"] else ""
+        told = ", ".join(f"{often:,} {result}" for result, often in results.most_common())
+        self._tell(step, region, f"{told}{saved}")
+        return failures(problems, count)
+
+    async def _call_once(self, step: CallStep, client: Client) -> tuple[Reply, str]:
+        """The reply, and what was wrong with it; empty when it was as expected."""
         call = step.call
         parameters = fill_in(call.parameters, self.saved)
-        client = Client(self._simulation, call.client, f"step-{step.number}")
         sent = self._ledger.sent()
         reply = await client.call(call.operation, parameters, call.principal)
         self._ledger.note(sent, reply)
         answer = plain_answer(reply.response)
         problem = judge(step, reply, answer, self.saved)
-        self._tell(step, reply)
         unsaved = self._save(step, answer) if reply.error is None else ()
-        return "; ".join(part for part in (problem, *unsaved) if part)
+        return reply, "; ".join(part for part in (problem, *unsaved) if part)
 
     def _save(self, step: CallStep, answer: Any) -> list[str]:
         """Save what a step names; what cannot be saved, in words."""
@@ -157,10 +216,8 @@ class Player:
                 unsaved.append(f"save {save.name}: the answer has nothing at {quoted(save.path.text)}")
         return unsaved
 
-    def _tell(self, step: CallStep, reply: Reply) -> None:
-        words = call_in_words(step.call)
-        result = reply.error if reply.error is not None else f"ok{saved_in_words(step.saves)}"
-        self._transcript.add(now_ns(), reply.region, step.call.operation, f"{words}: {result}")
+    def _tell(self, step: CallStep, region: str, result: str) -> None:
+        self._transcript.add(now_ns(), region, step.call.operation, f"{call_in_words(step.call)}: {result}")
 
     # Faults.
 
@@ -189,27 +246,19 @@ class Player:
                 timer.cancel()
         return None
 
+    async def _declare_lost(self, region: str) -> str | None:
+        """Tell every other Region that is up; a word when it concerned nobody."""
+        others = [other for name, other in self._simulation.regions.items() if name != region and other.is_up]
+        told = [await other.declare_lost(region) for other in others]
+        return None if any(told) else f"no primary in reach has a replica in {region}"
+
     # Expectations.
 
     def _look_at(self, step: ExpectStateStep) -> str:
-        key_id = _key_id(fill_in(step.key, self.saved))
-        region = self._simulation.regions[step.region]
-        if not region.is_up:
-            return f"{step.region} is down: nobody can look at its keys"
-        key = region.state.key(key_id)
-        if key is None:
-            return f"{step.region} has no key {self._transcript.named(key_id)}"
-        rotations = key.shared.rotation_count
-        problems = []
-        if step.rotations is not None and rotations != step.rotations:
-            problems.append(f"rotations: wanted {step.rotations}, got {rotations}")
-        metadata = plain_answer(key_metadata(key))
-        problems.append(unmet(step.expectations, metadata, self.saved))
-        facts = [] if step.rotations is None else [f"rotations {rotations}"]
-        facts += [f"{held.path.text} {_plain(held.path.find(metadata))}" for held in step.expectations]
-        words = f"{self._transcript.named(key_id)}: {', '.join(facts)}"
-        self._transcript.add(now_ns(), step.region, "expect_state", words)
-        return "; ".join(problem for problem in problems if problem)
+        problem, words = look(step, self._simulation, self.saved, self._transcript.named)
+        if words:
+            self._transcript.add(now_ns(), step.region, "expect_state", words)
+        return problem
 
     async def _measure(self, step: ExpectMetricStep) -> str:
         """Measure at this instant; how the calls that are on their way now will end is part of it."""
@@ -217,16 +266,6 @@ class Player:
         problem, words = await unmet_metrics(step, self._ledger, self._simulation)
         self._transcript.add(at_ns, step.region or "", "expect_metric", words)
         return problem
-
-
-def _key_id(text: Any) -> str:
-    """The id in a key's id or ARN."""
-    arn = Arn.parse(str(text))
-    return str(text) if arn is None else arn.resource.removeprefix("key/")
-
-
-def _plain(value: Any) -> str:
-    return value if isinstance(value, str) else shown(value)
 
 
 async def _sleep_until(at_ns: int) -> None:

@@ -137,6 +137,13 @@ def whole_number(node: Node, what: str, *, least: int, most: int) -> int:
     return node.value
 
 
+def switch(node: Node, what: str) -> bool:
+    """True or false."""
+    if not isinstance(node, ScalarNode) or not isinstance(node.value, bool):
+        raise node.position.error(f"{what} must be true or false, this is {kind_of(node)}")
+    return node.value
+
+
 def duration(node: Node, what: str, *, allow_zero: bool = True) -> int:
     """Nanoseconds of a duration such as `10m5s`."""
     if not isinstance(node, ScalarNode):

@@ -42,6 +42,7 @@ def last_lines(result: RunResult, options: RunOptions) -> list[str]:
     return [
         *_failures(result),
         *_left_out(result),
+        *_workloads(result),
         f"verdict   {result.verdict.value}: {result.reason or _held(result)}",
         f"time      {virtual} virtual in {result.wall_seconds:.2f}s; {result.events:,} events, {rate:,.0f} per second",
         f"trace     sha256 {result.trace_sha256}",
@@ -75,6 +76,14 @@ def _left_out(result: RunResult) -> Iterator[str]:
             yield f"unchecked invariant {invariant.name}: {invariant.detail}"
         elif invariant.passed and invariant.detail:
             yield f"partly    invariant {invariant.name}: {invariant.detail}"
+
+
+def _workloads(result: RunResult) -> Iterator[str]:
+    for name, workload in result.workloads.items():
+        real = (
+            "" if workload.real_calls == workload.calls else f", {workload.real_calls:,} of them real, the others load"
+        )
+        yield f"workload  {name}: {workload.calls:,} calls{real}, {workload.calls_per_second:,.2f} per second"
 
 
 def _failures(result: RunResult) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any
 
 from regionsim.scenario.transcript import Line
@@ -72,6 +73,15 @@ class KeyResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WorkloadResult:
+    """What one workload did: calls that it sent, how many of them for real, and how many a second (0 of 1 call)."""
+
+    calls: int
+    real_calls: int
+    calls_per_second: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunResult:
     """One run of a scenario. Times are seconds; `interrupted` is set when it was stopped from outside."""
 
@@ -90,6 +100,7 @@ class RunResult:
     regions: Mapping[str, RegionResult]
     keys: tuple[KeyResult, ...]
     transcript: tuple[Line, ...] = field(repr=False)
+    workloads: Mapping[str, WorkloadResult] = field(default_factory=lambda: MappingProxyType({}))
     interrupted: bool = False
 
     def as_json(self) -> dict[str, Any]:
@@ -112,4 +123,6 @@ class RunResult:
             "regions": {name: asdict(region) for name, region in self.regions.items()},
             "keys": [asdict(key) for key in self.keys],
         }
+        if self.workloads:
+            result["workloads"] = {name: asdict(workload) for name, workload in self.workloads.items()}
         return {**result, "interrupted": True} if self.interrupted else result

@@ -26,7 +26,7 @@ from regionsim.scenario.library import find_scenario
 from regionsim.scenario.load import LARGEST_SEED, load_scenario
 from regionsim.scenario.metrics import Ledger
 from regionsim.scenario.model import Scenario
-from regionsim.scenario.outcome import decide, key_results, region_results
+from regionsim.scenario.outcome import decide, key_results, region_results, workload_results
 from regionsim.scenario.play import Player
 from regionsim.scenario.results import InvariantResult, RunResult
 from regionsim.scenario.transcript import Line, Transcript
@@ -212,6 +212,7 @@ class _Run:
                 {} if snapshot is None else region_results(snapshot, self._ledger, self._simulation)
             ),
             keys=() if snapshot is None else key_results(snapshot),
+            workloads=MappingProxyType(workload_results(self._scenario.workloads, self._ledger)),
             transcript=self._transcript.lines,
             interrupted=is_interrupted,
         )

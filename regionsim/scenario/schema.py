@@ -12,25 +12,30 @@ from regionsim.client.settings import RetryMode
 from regionsim.faults.active import HEAL_ALL
 from regionsim.faults.words import ACTED_ON, FAULT_WORDS, FaultWord, Kind, Parameter
 from regionsim.hsm.profiles import PROFILES
+from regionsim.kms.key_specs import OFFERED
 from regionsim.kms.model import Shape, ShapeType, model
 from regionsim.kms.operations.registry import REGISTRY
 from regionsim.names.regions import PARTITION_OF
 from regionsim.scenario.calls import ERROR_CODES
 from regionsim.scenario.comparisons import COMPARISON
 from regionsim.scenario.load import LARGEST_SEED
-from regionsim.scenario.values import NAME
+from regionsim.scenario.values import NAME, SERIES
 from regionsim.scenario.vocabulary import (
     ACCOUNT,
+    BULK,
     CLIENT,
+    EVENTS,
     HSM,
     LINKS,
     METRIC_OF,
     METRICS,
+    REPLICATION,
     ROLE,
     SCENARIO,
     STATE,
     STEPS,
     USER,
+    WHEN,
     WORKLOAD,
     Keys,
     Takes,
@@ -97,6 +102,10 @@ def _single_values() -> dict[str, Schema]:
         Takes.RETRIES: {"enum": list(RetryMode)},
         Takes.PATH: {"type": "string", "pattern": "^/(.*/)?$"},
         Takes.TAGS: _by_name(_TEXT),
+        Takes.SWITCH: {"type": "boolean"},
+        Takes.KEY_SPEC: {"enum": sorted(OFFERED)},
+        Takes.SERIES: {"type": "string", "minLength": 1},
+        Takes.WHEN: {**_mapping(WHEN, event={"enum": list(EVENTS)})},
         Takes.NAME: {
             "type": "string",
             "pattern": f"^{NAME.pattern}$",
@@ -117,6 +126,8 @@ def _world() -> dict[str, Schema]:
     return {
         Takes.LINKS: _mapping(LINKS),
         Takes.HSM: _mapping(HSM),
+        Takes.REPLICATION: _mapping(REPLICATION),
+        Takes.KEYS: {"type": "array", "items": _mapping(BULK)},
         Takes.ACCOUNTS: {
             "type": "object",
             "patternProperties": {"^[0-9]{12}$": _mapping(ACCOUNT)},
@@ -147,7 +158,7 @@ def _calls() -> dict[str, Schema]:
         Takes.SAVE: {
             "type": "object",
             "additionalProperties": _TEXT,
-            "propertyNames": {"pattern": f"^{NAME.pattern}$"},
+            "propertyNames": {"pattern": f"^{SERIES.pattern}$"},
         },
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TypedDict
 
 from regionsim.faults.active import HEAL_ALL
@@ -19,6 +20,7 @@ from regionsim.scenario.errors import ScenarioError, quoted
 from regionsim.scenario.known import Known
 from regionsim.scenario.model import (
     CallStep,
+    DeclareLostStep,
     Expectation,
     ExpectMetricStep,
     ExpectStateStep,
@@ -27,13 +29,17 @@ from regionsim.scenario.model import (
     SayStep,
     ScenarioCall,
     Step,
+    When,
 )
 from regionsim.scenario.nodes import Entry, MappingNode, Node, Position, ScalarNode, locate, plain
 from regionsim.scenario.parameters import ShapeReader
 from regionsim.scenario.paths import read_path
 from regionsim.scenario.read import Findings
-from regionsim.scenario.values import NAME, Tree, text_tree
-from regionsim.scenario.vocabulary import LATER_STEPS, STATE, STEPS
+from regionsim.scenario.values import NAME, Saved, Tree, text_tree
+from regionsim.scenario.vocabulary import EVENTS, LATER_STEPS, STATE, STEPS, WHEN
+
+MOST_OVER = 100_000
+"""How far a step or workload may count."""
 
 
 class _Head(TypedDict):
@@ -43,6 +49,7 @@ class _Head(TypedDict):
     position: Position
     at_ns: int | None
     say: str | None
+    when: When | None
 
 
 class StepReader:
@@ -61,7 +68,7 @@ class StepReader:
             if step is not None:
                 steps.append(step)
             # Also what a broken step would have named: its users are not at fault.
-            self._known.names.defined.update(saved_names(node))
+            self._known.names.define(saved_names(node))
             for name, position in _fault_names(node):
                 self._known.faults.setdefault(name, position)
         return tuple(steps)
@@ -75,10 +82,13 @@ class StepReader:
                 return self._call(head, found, node)
             case "fault":
                 return self._fault(head, found)
+            case "declare_lost":
+                region = read.region(found["declare_lost"], "declare_lost", self._known.regions)
+                return DeclareLostStep(**head, region=region)
             case "heal":
                 return HealStep(**head, name=self._healed(found["heal"]))
             case "expect_state":
-                return self._expect_state(head, found["expect_state"])
+                return self._expect_state(head, found["expect_state"], read_over(found))
             case "expect_metric":
                 asked = read_metric_question(found["expect_metric"], self._known)
                 return ExpectMetricStep(
@@ -94,7 +104,19 @@ class StepReader:
     def _head(self, number: int, node: Node, found: dict[str, Node]) -> _Head:
         at_ns = self._at(found["at"], number) if "at" in found else None
         say = read.text(found["say"], "say") if "say" in found else None
-        return _Head(number=number, position=node.position, at_ns=at_ns, say=say)
+        when = self._when(found["when"], "at" in found) if "when" in found else None
+        return _Head(number=number, position=node.position, at_ns=at_ns, say=say, when=when)
+
+    def _when(self, node: Node, has_at: bool) -> When:
+        found = read.fields(node, WHEN, "when", self._findings)
+        if has_at:
+            raise node.position.error("a step begins at a time or at an event, this one has at: and when:")
+        if self._known.until_ns is None:
+            raise node.position.error("when: may wait for ever, and the run has no end", "add until: to the file")
+        event = read.choice(found["event"], "event", tuple(EVENTS))
+        region = read.region(found["in"], "in", self._known.regions) if "in" in found else None
+        nth = read.whole_number(found["nth"], "nth", least=1, most=10**9) if "nth" in found else 1
+        return When(event=event, region=region, nth=nth)
 
     def _at(self, node: Node, number: int) -> int:
         at_ns = read.duration(node, "at")
@@ -111,7 +133,8 @@ class StepReader:
         return at_ns
 
     def _call(self, head: _Head, found: dict[str, Node], node: Node) -> CallStep | None:
-        known, findings = self._known, self._findings
+        over = read_over(found)
+        known, findings = counting(self._known, over), self._findings
         principal = findings.attempt(read_principal, found["as"], known)
         client = findings.attempt(read_client, found, node, known, findings)
         called = read_operation(found["call"])
@@ -121,7 +144,7 @@ class StepReader:
         expectations = findings.attempt(read_expectations, found.get("expect"), called.output, name, known)
         if error is not None and "save" in found:
             raise found["save"].position.error("a refusal has no answer to save from", "leave save: out")
-        saves = findings.attempt(read_saves, found.get("save"), called.output, name)
+        saves = findings.attempt(read_saves, found.get("save"), called.output, name, over)
         if principal is None or client is None or parameters is None or expectations is None or saves is None:
             return None
         call = ScenarioCall(
@@ -131,7 +154,7 @@ class StepReader:
             caller=read.text(found["as"], "as"),
             client=client,
         )
-        return CallStep(**head, call=call, error=error, expectations=expectations, saves=saves)
+        return CallStep(**head, call=call, error=error, expectations=expectations, saves=saves, over=over)
 
     def _fault(self, head: _Head, found: dict[str, Node]) -> FaultStep:
         node = found["fault"]
@@ -169,49 +192,64 @@ class StepReader:
             raise node.position.error(f"no step before this one begins a fault named {quoted(name)}", hint)
         return name
 
-    def _expect_state(self, head: _Head, node: Node) -> ExpectStateStep:
+    def _expect_state(self, head: _Head, node: Node, over: int | None) -> ExpectStateStep:
+        known = counting(self._known, over)
         held = read.entries(node, "expect_state")
         for name, key in STATE.items():
             if key.is_required and name not in held:
                 raise node.position.error(f"expect_state has no '{name}'", f"add it: {key.about}")
         rotations = held.get("rotations")
-        expectations = tuple(self._state(entry) for name, entry in held.items() if name not in STATE)
+        expectations = tuple(_state(entry, known) for name, entry in held.items() if name not in STATE)
         if rotations is None and not expectations:
             raise node.position.error(
                 "expect_state expects nothing", "add rotations: 1, or a part of KeyMetadata like KeyState: Enabled"
             )
         return ExpectStateStep(
             **head,
-            key=self._key(held["key"].value),
-            region=read.region(held["in"].value, "in", self._known.regions),
+            key=_key(held["key"].value, known),
+            region=read.region(held["in"].value, "in", known.regions),
             rotations=None
             if rotations is None
             else read.whole_number(rotations.value, "rotations", least=0, most=10**9),
             expectations=expectations,
+            over=over,
         )
 
-    def _key(self, node: Node) -> Tree:
-        read.text(node, "key")
-        assert isinstance(node, ScalarNode)
-        return text_tree(node, self._known.names)
 
-    def _state(self, entry: Entry) -> Expectation:
-        metadata = model().shapes["KeyMetadata"]
-        name, position = entry.key.text, entry.key.position
-        if name.isidentifier() and name not in metadata.members:
-            raise position.error(f"expect_state has no {quoted(name)}", advice(name, [*STATE, *metadata.members]))
-        path = read_path(name, position, metadata, "KeyMetadata")
-        reader = ShapeReader(known=self._known, is_request=False)
-        wanted = reader.free(entry.value) if path.shape is None else reader.read(entry.value, path.shape, name)
-        return Expectation(path=path, wanted=wanted, position=position)
+def _key(node: Node, known: Known) -> Tree:
+    read.text(node, "key")
+    assert isinstance(node, ScalarNode)
+    return text_tree(node, known.names)
 
 
-def saved_names(node: Node) -> Iterator[tuple[str, Position]]:
+def _state(entry: Entry, known: Known) -> Expectation:
+    metadata = model().shapes["KeyMetadata"]
+    name, position = entry.key.text, entry.key.position
+    if name.isidentifier() and name not in metadata.members:
+        raise position.error(f"expect_state has no {quoted(name)}", advice(name, [*STATE, *metadata.members]))
+    path = read_path(name, position, metadata, "KeyMetadata")
+    reader = ShapeReader(known=known, is_request=False)
+    wanted = reader.free(entry.value) if path.shape is None else reader.read(entry.value, path.shape, name)
+    return Expectation(path=path, wanted=wanted, position=position)
+
+
+def read_over(found: dict[str, Node]) -> int | None:
+    """How far a step or workload counts; None when it does not."""
+    return read.whole_number(found["over"], "over", least=1, most=MOST_OVER) if "over" in found else None
+
+
+def counting(known: Known, over: int | None) -> Known:
+    """What is known, for a part of the file that counts so far."""
+    return known if over is None else replace(known, names=replace(known.names, over=over))
+
+
+def saved_names(node: Node) -> Iterator[Saved]:
     """The names that a step saves, whatever else is wrong with it."""
-    save = node.get("save") if isinstance(node, MappingNode) else None
+    save, over = (node.get("save"), node.get("over")) if isinstance(node, MappingNode) else (None, None)
+    count = over.value if isinstance(over, ScalarNode) and isinstance(over.value, int) else 1
     if isinstance(save, MappingNode):
         for name, entry in save.entries.items():
-            yield name, entry.key.position
+            yield Saved(name=name, position=entry.key.position, count=count)
 
 
 def _fault_names(node: Node) -> Iterator[tuple[str, Position]]:

@@ -2,13 +2,15 @@
 
     0d 00:00:30.145  us-east-1       Encrypt             alice KeyId=$orders: ok, saved $order
 
-It holds names, states, times and codes: never a key's id where it has a name, no bytes, no hash. Lines of one instant
-stand in the order of the world's Regions, so the text is the same wherever the same scenario is played.
+What happens to one of many keys (`keys:` with a count) is told for all of them together: one line when the last of them
+has had it. It holds names, states, times and codes: never a key's id where it has a name, no bytes, no hash. Lines of
+one instant stand in the order of the world's Regions, so the text is the same wherever the same scenario is played.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from regionsim.kms.situation import Happening
@@ -18,6 +20,8 @@ from regionsim.runtime.trace import Event
 _REGION_WIDTH = 15
 _EVENT_WIDTH = 19
 _NS_PER_MS = 1_000_000
+_GATHER_NS = 60_000_000_000
+"""How long a line about many keys waits for more of them, at most."""
 _HAPPENINGS = frozenset(Happening)
 _FAULTS = frozenset({"fault_begins", "fault_ends"})
 _LIVES = {"region_crashed": "the hosts lost their memory", "region_booted": "the hosts are up, {keys} keys"}
@@ -46,6 +50,19 @@ def clock(at_ns: int) -> str:
     return f"{days}d {hours:02}:{minutes:02}:{seconds:02}.{ms:03}"
 
 
+@dataclass(slots=True)
+class _Gathered:
+    """The same happening to several of many keys, so far."""
+
+    first_ns: int
+    last_ns: int
+    key_ids: set[str]
+
+
+def _keys(count: object) -> str:
+    return "1 key" if count == 1 else f"{count} keys"
+
+
 class Transcript:
     """Collects the lines of a run. `on_line` sees each as it happens."""
 
@@ -56,9 +73,20 @@ class Transcript:
         self._names: dict[str, str] = {}
         self._unnamed: dict[str, str] = {}
         self._outages: dict[str, str] = {}
+        self._many: frozenset[str] = frozenset()
+        self._gathered: dict[tuple[str, str], _Gathered] = {}
+
+    def gather(self, key_ids: frozenset[str]) -> None:
+        """Tell what happens to these keys together from now on."""
+        self._many = key_ids
 
     def add(self, at_ns: int, region: str, event: str, subject: str) -> None:
         """Add a line."""
+        if self._gathered:
+            self._tell_gathered()
+        self._add(at_ns, region, event, subject)
+
+    def _add(self, at_ns: int, region: str, event: str, subject: str) -> None:
         line = Line(at_ns, region, event, subject)
         self._lines.append(line)
         if self._on_line is not None:
@@ -77,13 +105,31 @@ class Transcript:
         """Add a line for a trace event that people want to read; most are passed over."""
         if event.kind in _HAPPENINGS:
             key_id = str(event.fields["key"])
+            if key_id in self._many:
+                self._gather(event, key_id)
+                return
             self.add(event.t_ns, event.region, event.kind, self.named(key_id) if is_key_id(key_id) else key_id)
         elif event.kind in _LIVES and event.fields.get("boot") != 1:
             self.add(event.t_ns, event.region, event.kind, _LIVES[event.kind].format_map(event.fields))
+        elif event.kind == "keys_installed":
+            self.add(event.t_ns, event.region, event.kind, _keys(event.fields["keys"]))
         elif event.kind in _FAULTS:
             fields = event.fields
             label = "" if fields["name"] == fields["fault"] else f" ({fields['name']})"
             self.add(event.t_ns, "", event.kind, f"{fields['what']}{label}")
+
+    def _gather(self, event: Event, key_id: str) -> None:
+        if any(event.t_ns - gathered.first_ns > _GATHER_NS for gathered in self._gathered.values()):
+            self._tell_gathered()
+        gathered = self._gathered.setdefault((event.region, event.kind), _Gathered(event.t_ns, event.t_ns, set()))
+        gathered.last_ns = event.t_ns
+        gathered.key_ids.add(key_id)
+
+    def _tell_gathered(self) -> None:
+        gathered, self._gathered = self._gathered, {}
+        for (region, event), one in sorted(gathered.items(), key=lambda item: item[1].last_ns):
+            count = len(one.key_ids)
+            self._add(one.last_ns, region, event, self.named(*one.key_ids) if count == 1 else _keys(count))
 
     def workload(self, at_ns: int, workload: str, region: str, result: str) -> None:
         """Add a line when a workload's calls end in another way, or in another Region, than the one before."""
@@ -95,6 +141,8 @@ class Transcript:
     @property
     def lines(self) -> tuple[Line, ...]:
         """All lines by instant, those of one instant by Region; a line of no Region stays between its neighbours."""
+        if self._gathered:
+            self._tell_gathered()
         keyed, section = [], 0
         for line in self._lines:
             section += not line.region

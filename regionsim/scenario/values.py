@@ -3,6 +3,7 @@
     $orders                 the whole scalar: the saved value itself
     alias/$(name)           inside text
     ${aws:username}         left alone: a policy variable
+    order-{n} $order-{n}    1, 2, 3, ... where a step or workload has `over:` (`numbers` puts them in)
     $$                      a dollar
 
 A tree is a plain value (dict, list, scalar, bytes) in which the classes below stand for what must still be filled in.
@@ -14,7 +15,7 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -24,9 +25,12 @@ from regionsim.scenario.nodes import Position, ScalarNode
 
 Tree: TypeAlias = Any
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+COUNTER = "{n}"
+SERIES = re.compile(r"[A-Za-z_](?:[A-Za-z0-9_-]|\{n\})*")
+"""A name, or many: with the counter in it."""
 BASE64 = "base64:"
 
-_WHOLE = re.compile(r"\$([A-Za-z_][A-Za-z0-9_-]*)")
+_WHOLE = re.compile(rf"\$({SERIES.pattern})")
 _DOLLAR = re.compile(r"\$\$|\$\(([^()]*)\)|\$\{[^{}]*\}|\$")
 
 
@@ -66,15 +70,38 @@ class AsJson:
     of: Tree
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Saved:
+    """A name that a step saves, or a series of `count` names with the counter in it."""
+
+    name: str
+    position: Position
+    count: int = 1
+
+
 @dataclass(slots=True, kw_only=True)
 class Names:
     """The names that a value may use: `defined` by steps before it; `later` by steps behind it (for the advice)."""
 
     defined: dict[str, Position] = field(default_factory=dict)
     later: dict[str, Position] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+    """How far those with a counter in them count, defined or later."""
+    over: int | None = None
+    """How far the counter of what is being read counts; None: it has none."""
+
+    def define(self, saved: Iterable[Saved]) -> None:
+        """Add names."""
+        for one in saved:
+            self.defined[one.name] = one.position
+            self.counts[one.name] = one.count
 
     def reference(self, name: str, position: Position) -> Reference:
         """The reference to a name, which must be defined."""
+        if COUNTER in name:
+            self._hold_count(name, position)
+        elif name not in self.defined and any(self._is_one_of(name, series) for series in self.defined):
+            return Reference(name=name)
         if name not in self.defined:
             if name in self.later:
                 line = self.later[name].line
@@ -82,6 +109,21 @@ class Names:
             hint = advice(name, self.defined) if self.defined else "save it with save: {" + name + ": <path>}"
             raise position.error(f"no step saves '${name}'", hint)
         return Reference(name=name)
+
+    def _hold_count(self, name: str, position: Position) -> None:
+        if self.over is None:
+            raise position.error(f"'${name}' counts, and nothing counts here", "add over: N beside it")
+        count = self.counts.get(name)
+        if count is not None and self.over > count:
+            what = f"there are {count:,} of '${name}', and over: counts to {self.over:,}"
+            raise position.error(what, f"write over: {count}")
+
+    def _is_one_of(self, name: str, series: str) -> bool:
+        """True when `order-7` is among those that `order-{n}` stands for."""
+        before, counter, after = series.partition(COUNTER)
+        number = name[len(before) : len(name) - len(after)]
+        fits = bool(counter) and name == f"{before}{number}{after}" and number.isdecimal() and number[0] != "0"
+        return fits and int(number) <= self.counts[series]
 
 
 def text_tree(node: ScalarNode, names: Names) -> str | Reference | Interpolation:
@@ -92,6 +134,8 @@ def text_tree(node: ScalarNode, names: Names) -> str | Reference | Interpolation
     parts = list(_merged(_parts(node, names)))
     if not parts:
         return ""
+    if names.over is not None and any(isinstance(part, str) and COUNTER in part for part in parts):
+        return Interpolation(parts=tuple(parts))
     return parts[0] if len(parts) == 1 and isinstance(parts[0], str) else Interpolation(parts=tuple(parts))
 
 
@@ -101,7 +145,7 @@ def _parts(node: ScalarNode, names: Names) -> Iterator[str | Reference]:
         yield node.text[end : found.start()]
         end = found.end()
         if found[1] is not None:
-            if not NAME.fullmatch(found[1]):
+            if not SERIES.fullmatch(found[1]):
                 raise node.position.error(f"{quoted(found[0])} names nothing", "inside text write $(name)")
             yield names.reference(found[1], node.position)
         elif found[0] == "$":

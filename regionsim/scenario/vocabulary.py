@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
+from regionsim.kms.situation import Happening
+
 
 class Takes(StrEnum):
     """What a key holds; each is a definition of the JSON Schema."""
@@ -29,6 +31,12 @@ class Takes(StrEnum):
     TAGS = "tags"
     POLICY = "policy"
     POLICIES = "policies"
+    KEYS = "keys"
+    SWITCH = "switch"
+    KEY_SPEC = "keySpec"
+    SERIES = "series"
+    REPLICATION = "replication"
+    WHEN = "when"
     LINKS = "links"
     HSM = "hsm"
     ACCOUNTS = "accounts"
@@ -83,11 +91,12 @@ SCENARIO = _keys(
     _key("regions", Takes.REGIONS, "the Regions of the world, the first one is where callers run", required=True),
     _key("links", Takes.LINKS, "the network between the Regions"),
     _key("hsm", Takes.HSM, "the HSMs of each Region"),
+    _key("replication", Takes.REPLICATION, "how long the Regions wait for each other"),
     _key("accounts", Takes.ACCOUNTS, "AWS accounts by their id, quoted", required=True),
+    _key("keys", Takes.KEYS, "KMS keys that are there before the run begins"),
     _key("workloads", Takes.WORKLOADS, "repeated calls in the background, by name"),
     _key("steps", Takes.STEPS, "what happens, and what must be true, in order", required=True),
     _key("until", Takes.DURATION, "when the run ends; by default when the last step has ended"),
-    _later("keys", "a bulk of keys installed before the run"),
     _later("versions", "the versions that a failure file was written by"),
     _later("failed", "the checker that a failure file was written for"),
 )
@@ -100,6 +109,23 @@ HSM = _keys(
     _key("per_region", Takes.WHOLE_NUMBER, "how many HSMs each Region has"),
     _key("profile", Takes.HSM_PROFILE, "how long HSM jobs take"),
 )
+REPLICATION = _keys(
+    _key("lost_after", Takes.DURATION, "how long a rotation waits for a replica before that one counts as lost; 24h"),
+)
+BULK = _keys(
+    _key("count", Takes.WHOLE_NUMBER, "how many keys; 1 by default"),
+    _key("spec", Takes.KEY_SPEC, "their key spec; SYMMETRIC_DEFAULT by default"),
+    _key("account", Takes.TEXT, "the account that owns them, quoted; by default the first one"),
+    _key("multi_region", Takes.SWITCH, "whether they are multi-Region keys; by default when replicas are named"),
+    _key("primary", Takes.REGION, "the Region of the primary, or of a single-Region key; by default the first one"),
+    _key("replicas", Takes.REGIONS, "the Regions of the replicas"),
+    _key("alias", Takes.SERIES, "an alias like alias/k-{n} in every Region of the key"),
+    _key("name", Takes.SERIES, "a name like k-{n}: steps say $k-1, $k-2, ..."),
+    _key("rotation", Takes.DURATION, "rotate every so many days, 90d to 2560d, counted from the start"),
+    _key("policy", Takes.POLICY, "the key policy in every Region: default (by default), or a document"),
+)
+"""One entry of `keys:`. Where there are several keys, `{n}` stands for 1, 2, 3, ... in `alias` and `name`."""
+
 ACCOUNT = _keys(
     _key("users", Takes.USERS, "IAM users by name"),
     _key("roles", Takes.ROLES, "IAM roles by name"),
@@ -133,39 +159,71 @@ WORKLOAD = _keys(
     _key("from", Takes.DURATION, "when it begins; by default at once"),
     _key("until", Takes.DURATION, "when it ends; by default with the run"),
     _key("call", Takes.CALL, "the call", required=True),
+    _key("over", Takes.WHOLE_NUMBER, "how far {n} counts, call by call, before it begins again at 1"),
+    _key("sample", Takes.WHOLE_NUMBER, "make every so manieth call for real, let the others only load the HSMs"),
     _later("service", "an integrated AWS service"),
 )
-_WHEN = (
+_BEGINS = (
     _key("at", Takes.DURATION, "when it begins; by default when the step before has its answer"),
-    _later("when", "an event that it waits for"),
+    _key("when", Takes.WHEN, "the event at which it begins, instead of at a time"),
     _key("say", Takes.TEXT, "a caption"),
 )
+_OVER = _key("over", Takes.WHOLE_NUMBER, "do it so often, with {n} for 1, 2, 3, ... in its names and values")
 STEPS: Mapping[str, Keys] = MappingProxyType(
     {
         "call": _keys(
-            *_WHEN,
+            *_BEGINS,
             _key("call", Takes.CALL, "the call", required=True),
             _key("as", Takes.PRINCIPAL, "who calls", required=True),
             _key("in", Takes.REGION, "the Region it calls"),
             _key("client", Takes.CLIENT, "where the caller runs, and which Regions it tries"),
             _key("expect", Takes.EXPECT, "what the answer must be; without it the call must succeed"),
             _key("save", Takes.SAVE, "names for parts of the answer"),
+            _OVER,
         ),
         "fault": _keys(
-            *_WHEN,
+            *_BEGINS,
             _key("fault", Takes.FAULT, "what goes wrong", required=True),
             _key("for", Takes.DURATION, "how long; by default until it is healed"),
             _key("name", Takes.NAME, "the name to heal it by"),
         ),
-        "heal": _keys(*_WHEN, _key("heal", Takes.NAME, "the name of a fault, or all", required=True)),
-        "expect_state": _keys(
-            *_WHEN, _key("expect_state", Takes.STATE, "what a key must be in a Region", required=True)
+        "declare_lost": _keys(
+            *_BEGINS, _key("declare_lost", Takes.REGION, "a Region for whose replicas no rotation waits", required=True)
         ),
-        "expect_metric": _keys(*_WHEN, _key("expect_metric", Takes.METRIC, "what was measured", required=True)),
-        "say": _keys(*_WHEN),
+        "heal": _keys(*_BEGINS, _key("heal", Takes.NAME, "the name of a fault, or all", required=True)),
+        "expect_state": _keys(
+            *_BEGINS, _key("expect_state", Takes.STATE, "what a key must be in a Region", required=True), _OVER
+        ),
+        "expect_metric": _keys(*_BEGINS, _key("expect_metric", Takes.METRIC, "what was measured", required=True)),
+        "say": _keys(*_BEGINS),
     }
 )
 """The kinds of step, by the key that makes a step one; the first that a step has is its kind."""
+
+WHEN = _keys(
+    _key("event", Takes.NAME, "what must happen", required=True),
+    _key("in", Takes.REGION, "where; by default anywhere"),
+    _key("nth", Takes.WHOLE_NUMBER, "the how manieth time since the run began; 1 by default"),
+)
+
+EVENTS = MappingProxyType(
+    {
+        **{happening.value: "what Regions do with keys" for happening in Happening},
+        "region_booted": "a Region's hosts are up",
+        "region_crashed": "a Region's hosts lost their memory",
+        "domain_key_rotated": "a Region's HSMs have a new domain key",
+        "hsm_state": "an HSM is in another state",
+        "fault_begins": "a fault is on (in no Region)",
+        "fault_ends": "a fault is over (in no Region)",
+        "call": "a Region takes up a call",
+        "answer": "a Region answers a call",
+        "client_call": "a caller has its answer, or gives up (in the Region where the caller runs)",
+        "hsm_request": "a Region asks an HSM for a job",
+        "store.commit": "a Region's disk has stored a transaction",
+        "link_drop": "an envelope is lost (in the Region that sent it)",
+    }
+)
+"""What `when:` can wait for: kinds of trace events."""
 
 LATER_STEPS = frozenset({"expect_audit", "iam"})
 """Kinds of step that the interface has and this version does not."""
@@ -209,6 +267,7 @@ def _metric(name: str, unit: Unit, about: str, *, later: bool = False) -> Metric
     return Metric(name=name, unit=unit, about=about, is_later=later)
 
 
+REQUESTS = "requests"
 LAG = "replication_lag_p99_ms"
 
 METRICS = MappingProxyType(

@@ -6,7 +6,7 @@ from typing import Any
 
 from regionsim.kms.model import ShapeType, model
 from regionsim.scenario.model import Save, ScenarioCall
-from regionsim.scenario.values import AsBlob, Interpolation, Reference
+from regionsim.scenario.values import AsBlob, Interpolation, Reference, Tree
 
 _LONGEST = 40
 
@@ -23,12 +23,23 @@ def saved_in_words(saves: tuple[Save, ...]) -> str:
     return f", saved {' '.join(f'${save.name}' for save in saves)}" if saves else ""
 
 
+def tree_in_words(tree: Tree) -> str:
+    """A text as the file writes it: `alias/k-{n}`, `$order-{n}`."""
+    match tree:
+        case Reference(name=name):
+            return f"${name}"
+        case Interpolation(parts=parts):
+            return "".join(part if isinstance(part, str) else f"$({part.name})" for part in parts)
+        case _:
+            return str(tree)
+
+
 def _shown(value: Any, shape_name: str) -> str | None:
     match value:
         case Reference(name=name) | AsBlob(of=Reference(name=name)):
             return f"${name}"
-        case Interpolation(parts=parts):
-            return "".join(part if isinstance(part, str) else f"$({part.name})" for part in parts)
+        case Interpolation():
+            return tree_in_words(value)
         case bool():
             return str(value).lower()
         case str() | int():

@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
+from regionsim.kms.operations.registry import REGISTRY
 from regionsim.runtime.clock import format_duration, parse_duration
 from regionsim.scenario import read
 from regionsim.scenario.callers import read_client, read_principal
-from regionsim.scenario.calls import read_operation, read_parameters
+from regionsim.scenario.calls import NamedOperation, read_operation, read_parameters
 from regionsim.scenario.errors import quoted
 from regionsim.scenario.known import Known
 from regionsim.scenario.model import Pace, ScenarioCall, Workload
 from regionsim.scenario.nodes import Entry, Node
 from regionsim.scenario.read import Findings
+from regionsim.scenario.steps import counting, read_over
 from regionsim.scenario.values import NAME
 from regionsim.scenario.vocabulary import WORKLOAD
 
+MOST_REAL_CALLS = 100_000
+"""A workload of more calls makes every second, every third, ... for real, unless it says otherwise (`sample:`)."""
+
+MOST_CALLS_IN_FULL = 2_000_000
+"""So many real calls take a quarter of an hour."""
+
+MOST_CALLS = 50_000_000
 _SHORTEST_NS = parse_duration("100us")
 PACE = re.compile(r"exponential\(([^()]*)\)")
 
@@ -41,8 +51,8 @@ def read_workload(entry: Entry, known: Known, findings: Findings) -> Workload | 
             raise found[word].position.error(
                 f"{what} {format_duration(known.until_ns)}", "move it, or the until: of the file"
             )
-    operation = read_operation(found["call"])
-    parameters = read_parameters(operation, known, None)
+    operation, over = read_operation(found["call"]), read_over(found)
+    parameters = read_parameters(operation, counting(known, over), None)
     if principal is None or client is None:
         return None
     call = ScenarioCall(
@@ -52,7 +62,43 @@ def read_workload(entry: Entry, known: Known, findings: Findings) -> Workload | 
         caller=read.text(found["as"], "as"),
         client=client,
     )
-    return Workload(name=name, position=entry.key.position, call=call, pace=pace, from_ns=from_ns, until_ns=until_ns)
+    return Workload(
+        name=name,
+        position=entry.key.position,
+        call=call,
+        pace=pace,
+        from_ns=from_ns,
+        until_ns=until_ns,
+        over=over,
+        sample=_sample(found["sample"], operation) if "sample" in found else None,
+    )
+
+
+def sampled(workload: Workload, end_ns: int) -> Workload:
+    """The workload with its sample settled: as many calls are real as `MOST_REAL_CALLS` says, or as the file does.
+
+    Errors: ScenarioError for more than anybody waits for.
+    """
+    length_ns = (end_ns if workload.until_ns is None else workload.until_ns) - workload.from_ns
+    calls = max(0, length_ns) // workload.pace.pause_ns
+    can_be_load = not REGISTRY[workload.call.operation].is_mutation
+    chosen = -(-calls // MOST_REAL_CALLS) if can_be_load else 1
+    sample = max(1, chosen if workload.sample is None else workload.sample)
+    if calls > MOST_CALLS or calls // sample > MOST_CALLS_IN_FULL:
+        what = f"workload {workload.name} makes about {calls:,} calls"
+        most = MOST_CALLS if calls > MOST_CALLS else MOST_CALLS_IN_FULL
+        whole = "" if calls > MOST_CALLS else " for real"
+        hint = "make it slower (every:) or shorter (from:, until:)"
+        raise workload.position.error(f"{what}, which is more than {most:,}{whole}", hint)
+    return replace(workload, sample=sample)
+
+
+def _sample(node: Node, called: NamedOperation) -> int:
+    sample = read.whole_number(node, "sample", least=1, most=MOST_CALLS)
+    name = called.operation.name
+    if sample > 1 and REGISTRY[name].is_mutation:
+        raise node.position.error(f"{name} changes keys, so every call is made", "leave sample: out")
+    return sample
 
 
 def _pace(node: Node) -> Pace:

@@ -18,7 +18,7 @@ from regionsim.scenario.errors import quoted
 from regionsim.scenario.nodes import Entry, MappingNode, Node, ScalarNode
 from regionsim.scenario.policies import read_policy, warnings_about
 from regionsim.scenario.read import Findings
-from regionsim.scenario.vocabulary import ACCOUNT, HSM, LINKS, ROLE, USER
+from regionsim.scenario.vocabulary import ACCOUNT, HSM, LINKS, REPLICATION, ROLE, USER
 
 DEFAULT_START_NS = parse_instant("2026-01-01T00:00:00Z")
 _MOST_REGIONS = 40
@@ -38,6 +38,12 @@ class Hsms(TypedDict, total=False):
 
     hsm_per_region: int
     hsm_profile: str
+
+
+class Waits(TypedDict, total=False):
+    """What `replication:` says of a world."""
+
+    replica_wait_ns: int
 
 
 def read_regions(node: Node) -> tuple[str, ...]:
@@ -81,6 +87,15 @@ def read_hsm(node: Node, findings: Findings) -> Hsms:
     if "profile" in found:
         hsms["hsm_profile"] = read.choice(found["profile"], "profile", tuple(sorted(PROFILES)))
     return hsms
+
+
+def read_replication(node: Node, findings: Findings) -> Waits:
+    """How long the Regions wait for each other."""
+    found = read.fields(node, REPLICATION, "replication", findings)
+    waits = Waits()
+    if "lost_after" in found:
+        waits["replica_wait_ns"] = read.duration(found["lost_after"], "lost_after", allow_zero=False)
+    return waits
 
 
 def read_accounts(node: Node, findings: Findings) -> Directory:

@@ -6,7 +6,7 @@ latency, outages and crashes happen to their calls; faults are switched on and o
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from functools import partial
 
@@ -19,16 +19,19 @@ from regionsim.hsm.fleet import Fleet
 from regionsim.hsm.profiles import profile_named
 from regionsim.hsm.replication_keys import ReplicationRegistry
 from regionsim.kms.plan import Call
+from regionsim.kms.writes import PutKey
 from regionsim.network.network import Network
 from regionsim.region.region import Region, Reply, Surroundings
 from regionsim.region.timers import Fired
 from regionsim.runtime.entropy import Stream
 from regionsim.runtime.tasks import Scope, call_later_ns, now_ns
 from regionsim.simulation.advance import let_time_pass
+from regionsim.simulation.bulk import make_bulk
 from regionsim.simulation.ground import Ground
 from regionsim.simulation.lives import Lives
 from regionsim.simulation.world import World
 from regionsim.snapshot import Snapshot, region_picture
+from regionsim.store.install import install
 from regionsim.store.store import Store
 
 
@@ -60,6 +63,10 @@ class Simulation:
         self._unreachable_since: dict[str, int] = {}
         self._unavailable_ns = dict.fromkeys(world.regions, 0)
         self.regions = {name: self._region(name) for name in world.regions}
+        self.named_keys: Mapping[str, str] = {}
+        """The ids of the keys that were there before the run, by the names that scenarios have for them."""
+        self.bulk_key_ids: frozenset[str] = frozenset()
+        """The ids of those that are one of many."""
         self._lives = Lives(self.regions, self._scope, ground.trace)
 
     async def start(self) -> None:
@@ -73,7 +80,11 @@ class Simulation:
             self.trace.emit("", "sealing_key_made", file=vault.key_name)
         try:
             for name, region in self.regions.items():
-                await self._start(name, region)
+                await self._start_fleet(name, region.fleet)
+            self._install_bulk()
+            for name, region in self.regions.items():
+                await region.boot()
+                self.network.attach(name, region.receive)
         except BaseException:
             await self.stop()
             raise
@@ -260,14 +271,26 @@ class Simulation:
         self._scope.fence()
         await self._scope.closed()
 
-    async def _start(self, name: str, region: Region) -> None:
-        vault, fleet = self.ground.vault, region.fleet
+    async def _start_fleet(self, name: str, fleet: Fleet) -> None:
+        vault = self.ground.vault
         await fleet.start(domain=None if vault is None else vault.load(name), is_joined=True)
         if vault is not None:
             vault.save(name, fleet.seal_domain)  # before the first key is made: it must outlive us
             fleet.save_domain_by(partial(vault.save, name))
-        await region.boot()
-        self.network.attach(name, region.receive)
+
+    def _install_bulk(self) -> None:
+        """Put the keys of before the run into the Regions' files; into those that were there before: none."""
+        if not self.world.bulk or any((self.folder / f"{name}.sqlite").exists() for name in self.regions):
+            return
+        fleets = {name: region.fleet for name, region in self.regions.items()}
+        installed = make_bulk(self.world.bulk, fleets, self.entropy, self.clock.now_ns())
+        for name, commit in installed.commits.items():
+            install(self.folder / f"{name}.sqlite", region=name, commit=commit)
+            count = sum(isinstance(write, PutKey) for write in commit.writes)
+            if count:
+                self.trace.emit(name, "keys_installed", keys=count)
+        self.named_keys = installed.named
+        self.bulk_key_ids = installed.key_ids
 
     def _note_all(self) -> None:
         for name in self.regions:

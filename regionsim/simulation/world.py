@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from regionsim.accounts.directory import Directory
+from regionsim.kms.bulk import BulkKeys
 from regionsim.kms.timetable import REPLICA_WAIT_NS
 from regionsim.names.mistakes import ConfigError
 from regionsim.names.regions import partition_of
@@ -14,7 +15,7 @@ from regionsim.network.network import DEFAULT_JITTER_NS, Latencies
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
     """The plan of a world. `regions` are in the order in which everything else lists them. `replica_wait_ns` is how
-    long a rotation waits for a replica before it counts as lost.
+    long a rotation waits for a replica before it counts as lost. `bulk` are keys that are there when the Regions boot.
 
     Errors: ConfigError for no Region, one named twice, or one that does not exist.
     """
@@ -29,6 +30,7 @@ class World:
     hsm_profile: str = "aws-like"
     has_quotas: bool = True
     replica_wait_ns: int = REPLICA_WAIT_NS
+    bulk: tuple[BulkKeys, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.regions:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -12,12 +13,21 @@ from regionsim.scenario.report import transcript_path
 
 NAMES = sorted(shipped_paths())
 PROMISED = Path(__file__).parent / "promised"
+PLANTED = Path(__file__).parents[1] / "planted"
+BROKEN_BY = re.compile(r"# Broken by the planted bug ([a-z0-9-]+)\.")
 
 
-@pytest.fixture(scope="module")
-def played() -> dict[str, regionsim.RunResult]:
-    """Each shipped scenario, played once."""
-    return {name: regionsim.run(name) for name in NAMES}
+class Played(dict[str, regionsim.RunResult]):
+    """Each shipped scenario, played once, when it is first asked for."""
+
+    def __missing__(self, name: str) -> regionsim.RunResult:
+        result = self[name] = regionsim.run(name)
+        return result
+
+
+@pytest.fixture(scope="session")
+def played() -> Played:
+    return Played()
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -35,6 +45,16 @@ def test_its_transcript_is_the_golden_one(played, name):
     assert [str(line) for line in played[name].transcript] == golden.splitlines(), (
         f"if the change is meant: regionsim run {name} --rewrite"
     )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_planted_bugs_that_it_names_are_said_to_be_found_by_it(name):
+    """`tests/planted/` shows that they are."""
+    named = BROKEN_BY.findall(shipped_paths()[name].read_text(encoding="utf-8"))
+    for bug in named:
+        head = (PLANTED / f"{bug}.patch").read_text(encoding="utf-8").partition("\n")[0]
+        assert f"tests/scenarios/test_shipped.py::test_it_holds[{name}]" in head.split(), bug
+    assert named or name in {"quickstart", "primary-outage"}
 
 
 @pytest.mark.parametrize("path", sorted(PROMISED.glob("*.yaml")), ids=lambda path: path.stem)

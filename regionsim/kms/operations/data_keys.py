@@ -56,6 +56,7 @@ class GenerateDataKeyRequest(GenerateDataKeyWithoutPlaintextRequest):
 
 class GenerateDataKeyWithoutPlaintext(Operation[GenerateDataKeyWithoutPlaintextRequest]):
     name = "GenerateDataKeyWithoutPlaintext"
+    job_type = hsm_jobs.GenerateDataKey
     request_type = GenerateDataKeyWithoutPlaintextRequest
     recorded = ("KeyId", "KeySpec", "NumberOfBytes", "EncryptionContext")
     wants_plaintext = False
@@ -116,6 +117,7 @@ class GenerateRandomRequest:
 
 class GenerateRandom(Operation[GenerateRandomRequest]):
     name = "GenerateRandom"
+    job_type = hsm_jobs.GenerateRandom
     request_type = GenerateRandomRequest
     recorded = ("NumberOfBytes",)
 

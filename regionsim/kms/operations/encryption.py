@@ -113,6 +113,7 @@ class EncryptRequest:
 
 class Encrypt(Operation[EncryptRequest]):
     name = "Encrypt"
+    job_type = hsm_jobs.Encrypt
     request_type = EncryptRequest
     recorded = ("EncryptionAlgorithm", "EncryptionContext", "KeyId")
 
@@ -171,6 +172,7 @@ class DecryptRequest:
 
 class Decrypt(Operation[DecryptRequest]):
     name = "Decrypt"
+    job_type = hsm_jobs.Decrypt
     request_type = DecryptRequest
     recorded = ("EncryptionAlgorithm", "EncryptionContext", "KeyId")
 
@@ -291,6 +293,7 @@ class ReEncrypt(Operation[ReEncryptRequest]):
     """Two permissions: kms:ReEncryptFrom on the source key, kms:ReEncryptTo on the destination key."""
 
     name = "ReEncrypt"
+    job_type = hsm_jobs.ReEncrypt
     request_type = ReEncryptRequest
     recorded = (
         "SourceEncryptionAlgorithm",

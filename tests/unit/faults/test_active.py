@@ -2,7 +2,7 @@ import pytest
 
 from regionsim.faults.active import ActiveFaults
 from regionsim.faults.verdicts import PASS, CallVerdict, LinkDraws, LinkRule
-from regionsim.faults.vocabulary import FaultError, LinkCut, LinkLoss, OutageMode, RegionCrash, RegionOutage
+from regionsim.faults.vocabulary import FaultError, LinkCut, LinkLoss, OutageMode, Partition, RegionCrash, RegionOutage
 
 US, EU, AP = "us-east-1", "eu-west-1", "ap-southeast-2"
 OUTAGE = RegionOutage(region=US)
@@ -100,6 +100,16 @@ def test_a_cut_and_a_loss_work_in_both_directions_between_their_two() -> None:
     assert active.link_rule(US, EU).cut_by == active.link_rule(EU, US).cut_by == "link_cut"
     assert active.link_rule(US, AP) == LinkRule()
     assert active.link_rule(AP, EU) == active.link_rule(EU, AP) == LinkRule(loss=0.5)
+
+
+def test_a_partition_parts_groups_and_leaves_others_alone() -> None:
+    active = NOTHING.add("split", Partition(groups=((US,), (EU, "eu-central-1"))))
+    assert active.link_rule(US, EU).cut_by == active.link_rule("eu-central-1", US).cut_by == "partition"
+    assert active.link_rule(EU, "eu-central-1") == LinkRule()
+    assert active.link_rule(AP, US) == active.link_rule(EU, AP) == LinkRule()  # in no group: reaches everybody
+    assert active.call_verdict(US) is CallVerdict.PASS  # callers' paths are not links
+    assert active.names_on_link(US, EU) == ("split",)
+    assert active.names_on_link(US, AP) == ()
 
 
 def test_losses_add_up_and_may_be_everywhere() -> None:

@@ -8,6 +8,7 @@ from regionsim.faults.vocabulary import (
     LinkCut,
     LinkLoss,
     OutageMode,
+    Partition,
     RegionCrash,
     RegionOutage,
     as_mapping,
@@ -40,6 +41,12 @@ FORMS: list[tuple[dict[str, object], Fault, str]] = [
     ),
     ({"link_loss": "0.1%"}, LinkLoss(probability=0.001), "link_loss 0.1% every link"),
     ({"link_loss": {"loss": 0.5}}, LinkLoss(probability=0.5), "link_loss 50% every link"),
+    (
+        {"partition": [[US], [EU, AP]]},
+        Partition(groups=((US,), (EU, AP))),
+        "partition us-east-1 | eu-west-1 ap-southeast-2",
+    ),
+    ({"partition": {"groups": [[AP], [US]]}}, Partition(groups=((AP,), (US,))), "partition ap-southeast-2 | us-east-1"),
 ]
 
 
@@ -57,6 +64,7 @@ def test_regions_of() -> None:
     assert regions_of(LinkCut(between=(US, EU))) == (US, EU)
     assert regions_of(LinkLoss(between=(EU, US), probability=0.1)) == (EU, US)
     assert regions_of(LinkLoss(probability=0.1)) == ()
+    assert regions_of(Partition(groups=((US,), (EU, AP)))) == (US, EU, AP)
 
 
 def test_the_words_are_those_of_the_interface() -> None:
@@ -65,7 +73,7 @@ def test_the_words_are_those_of_the_interface() -> None:
         "link_cut link_one_way link_slow link_loss link_duplicate link_reorder partition disk_slow disk_errors "
         "disk_full disk_torn_write clock_skew throttle control_plane_outage dns_outage iam_outage"
     )
-    assert ACTED_ON == ("region_outage", "region_crash", "link_cut", "link_loss")
+    assert ACTED_ON == ("region_outage", "region_crash", "link_cut", "link_loss", "partition")
 
 
 def test_words_are_complete() -> None:
@@ -91,7 +99,7 @@ def test_a_known_word_of_a_later_version_says_so(name: str) -> None:
         parse_fault({name: US})
     assert caught.value.path == (name,)
     assert caught.value.what == f"fault '{name}' is not in this version"
-    assert caught.value.advice == "it has: region_outage, region_crash, link_cut, link_loss"
+    assert caught.value.advice == "it has: region_outage, region_crash, link_cut, link_loss, partition"
 
 
 MISTAKES: list[tuple[object, tuple[str | int, ...], str, str]] = [
@@ -100,7 +108,7 @@ MISTAKES: list[tuple[object, tuple[str | int, ...], str, str]] = [
     ({}, (), "not {}", "one word"),
     ({"region_outage": US, "region_crash": EU}, (), "a mapping of one word", "one word"),
     ({"region_outrage": US}, ("region_outrage",), "no such fault: 'region_outrage'", "did you mean 'region_outage'?"),
-    ({"zzz": US}, ("zzz",), "no such fault: 'zzz'", "valid: link_cut, link_loss, region_crash, region_outage"),
+    ({"zzz": US}, ("zzz",), "no such fault: 'zzz'", "valid: link_cut, link_loss, partition, region_crash"),
     ({None: US}, ("None",), "no such fault: nothing", "valid"),
     (
         {"latency": US},
@@ -127,6 +135,12 @@ MISTAKES: list[tuple[object, tuple[str | int, ...], str, str]] = [
     ({"link_loss": {"loss": "lots"}}, ("link_loss", "loss"), "'lots' is not a probability", "0.05 or 5%"),
     ({"link_loss": 5}, ("link_loss",), "between 0 and 1 (0% and 100%), not 5", "0.05 or 5%"),
     ({"link_loss": [US, EU]}, ("link_loss",), "is not a probability", "0.05 or 5%"),
+    ({"partition": US}, ("partition",), "wanted two or more groups of Regions, found 'us-east-1'", "[[us-east-1], ["),
+    ({"partition": [[US, EU]]}, ("partition",), "wanted two or more groups", "[[us-east-1], ["),
+    ({"partition": [US, EU]}, ("partition", 0), "a group is a list of Regions, this is 'us-east-1'", "[[us-east-1], ["),
+    ({"partition": [[US], []]}, ("partition", 1), "a group is a list of Regions, this is []", "[[us-east-1], ["),
+    ({"partition": [[US], [EU, US]]}, ("partition", 1, 1), "'us-east-1' is in a group already", "once"),
+    ({"partition": {"groups": [[US], ["eu"]]}}, ("partition", "groups", 1, 0), "'eu' is not a Region here", "valid"),
 ]
 
 
