@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
+import regionsim
 from regionsim import cli
+from regionsim.cli import telling
 from regionsim.scenario import library
 from regionsim.scenario import run as run_module
 from regionsim.scenario.library import shipped_paths
@@ -30,7 +32,8 @@ steps:
 
 @pytest.fixture(autouse=True)
 def _plain_style(monkeypatch):
-    monkeypatch.setattr(cli, "_style", cli._Style())
+    monkeypatch.setattr(telling.style, "uses_color", False)
+    monkeypatch.setattr(telling.style, "is_quiet", False)
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.delenv("REGIONSIM_TRACEBACK", raising=False)
 
@@ -79,7 +82,7 @@ def test_every_command_has_help_with_an_example(name, capsys):
 
 def test_the_version(capsys):
     assert cli.main(["--version"]) == 0
-    assert capsys.readouterr().out == f"regionsim {cli.__version__}\n"
+    assert capsys.readouterr().out == f"regionsim {regionsim.__version__}\n"
 
 
 @pytest.mark.parametrize(
@@ -285,7 +288,7 @@ def test_a_bug_is_told_with_its_run_and_its_last_events(monkeypatch, capsys):
     assert cli.main(["run", "quickstart", "--seed", "3", "--quiet"]) == 1
     err = capsys.readouterr().err.splitlines()
     assert err[0].startswith(
-        f"this is a bug in regionsim {cli.__version__}: AssertionError: two primaries (test_cli.py:"
+        f"this is a bug in regionsim {regionsim.__version__}: AssertionError: two primaries (test_cli.py:"
     )
     assert err[1] == "command: regionsim run quickstart --seed 3 --quiet"
     assert err[2].startswith("scenario: ")
@@ -302,7 +305,7 @@ def test_an_interrupt_outside_a_run_is_130(monkeypatch, capsys):
     def interrupt() -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "_refuse_foreign_tui", interrupt)
+    monkeypatch.setattr("regionsim.cli.entry._refuse_foreign_tui", interrupt)
     assert cli.main(["scenarios"]) == 130
     assert capsys.readouterr().err == "interrupted\n"
 

@@ -1,0 +1,89 @@
+"""Commands and their arguments; a usage mistake is said as every other mistake is."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NoReturn
+
+from regionsim.names.mistakes import ConfigError, nearest
+
+OK, DID_NOT_HOLD, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """One command: its line in the help, an example, its arguments, and what it does (the exit status)."""
+
+    name: str
+    about: str
+    example: str
+    add_arguments: Callable[[argparse.ArgumentParser], None]
+    do: Callable[[argparse.Namespace], int]
+
+
+class Parser(argparse.ArgumentParser):
+    """Says a usage mistake as every other mistake is said, with the nearest valid option."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ConfigError(f"{self.prog}: {message}; see {self.prog} --help")
+
+    # Narrower than argparse's overloads: nobody here hands over a namespace of their own.
+    def parse_args(self, args: Sequence[str] | None = None, namespace: None = None) -> argparse.Namespace:  # type: ignore[override]
+        arguments, unknown = self.parse_known_args(args, namespace)
+        if unknown:
+            word = unknown[0].partition("=")[0]
+            meant = nearest(word, self._option_string_actions)
+            self.error(f"does not take '{word}'" + (f", did you mean '{meant}'?" if meant else ""))
+        return arguments
+
+
+def parser_of(command: Command) -> argparse.ArgumentParser:
+    """The parser of a command's own arguments."""
+    parser = Parser(
+        prog=f"regionsim {command.name}",
+        description=command.about[0].upper() + command.about[1:] + ".",
+        epilog=f"example: {command.example}",
+        allow_abbrev=False,
+    )
+    command.add_arguments(parser)
+    parser.add_argument("--color", choices=("auto", "always", "never"), default="auto", help="colors in messages")
+    parser.add_argument("--quiet", action="store_true", help="no progress, only results and mistakes")
+    return parser
+
+
+def seed(word: str) -> int:
+    """A seed. Errors: ArgumentTypeError."""
+    from regionsim.scenario.load import LARGEST_SEED
+
+    is_number = word.isascii() and word.isdecimal() and len(word) <= len(str(LARGEST_SEED))
+    if not is_number or int(word) > LARGEST_SEED:
+        raise argparse.ArgumentTypeError(f"a seed is a whole number from 0 to {LARGEST_SEED}, not {_cut(word)}")
+    return int(word)
+
+
+def rate_of(word: str) -> float:
+    """Virtual seconds per second. Errors: ArgumentTypeError."""
+    try:
+        rate = float(word)
+    except ValueError:
+        rate = math.nan
+    if not 0 < rate < math.inf:
+        what = f"a rate is more than 0 virtual seconds per second, not {_cut(word)}"
+        raise argparse.ArgumentTypeError(what + ("; leave it out to play flat out" if rate == math.inf else ""))
+    return rate
+
+
+def file_name(word: str) -> str:
+    """The name of a file, or `-`. Errors: ArgumentTypeError."""
+    if not word:
+        raise argparse.ArgumentTypeError("the name of a file is wanted, this is empty")
+    return word
+
+
+def _cut(word: str) -> str:
+    from regionsim.scenario.errors import quoted
+
+    return quoted(word)
