@@ -52,7 +52,6 @@ _WRITERS: dict[type, Callable[[Any], str]] = {
     bool: lambda value: "true" if value else "false",
     type(None): lambda value: "null",
 }
-_PLAIN = frozenset(_WRITERS)
 _region_text = _Quoted(',"region":', ',"kind":')
 _kind_text = _Quoted("", "")
 _name_text = _Quoted(",", ":")
@@ -99,11 +98,14 @@ class Trace:
 
     def emit(self, region: str, kind: str, /, **fields: FieldValue) -> None:
         """Note an event at this instant. Fields are not called `t_ns`, `region` or `kind`, and never hold bytes."""
-        if not _PLAIN.issuperset(map(type, fields.values())):
-            fields = {name: _plain(name, value) for name, value in fields.items()}
         assert _RESERVED.isdisjoint(fields), f"an event's own {sorted(_RESERVED)} are no fields"
         event = Event(self._now(), region, kind, fields)
-        self._unhashed.append(event_line(event))
+        try:
+            line = event_line(event)
+        except KeyError:  # a field's type has no writer
+            event = Event(event.t_ns, region, kind, {name: _plain(name, value) for name, value in fields.items()})
+            line = event_line(event)
+        self._unhashed.append(line)
         self._recent.append(event)
         if len(self._unhashed) >= _HASHED_AT_ONCE:
             self._hash_waiting()
