@@ -25,7 +25,7 @@ from regionsim.names.mistakes import ConfigError, RegionsimError, advice, neares
 _SHOWN_MISTAKES = 50
 OK, DID_NOT_HOLD, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
 
-_LATER = ("bench", "diff", "explain", "fuzz", "replay", "serve", "shrink", "sweep", "tui")
+_LATER = ("diff", "explain", "fuzz", "replay", "serve", "shrink", "sweep", "tui")
 """Commands of the interface that this version does not have."""
 
 
@@ -192,6 +192,32 @@ def _schema(arguments: argparse.Namespace) -> int:
     return OK
 
 
+def _bench(arguments: argparse.Namespace) -> int:
+    from regionsim.bench.report import bar, lines, write_json
+    from regionsim.bench.run import run_bench
+    from regionsim.bench.settings import BenchSettings, operations_of, regions_of
+
+    settings = BenchSettings(
+        regions=regions_of(arguments.regions),
+        operations=operations_of(arguments.ops),
+        seconds=arguments.seconds,
+        concurrency=arguments.concurrency,
+        is_durable=arguments.durable,
+    )
+    has_bar = not _style.is_quiet and sys.stderr.isatty()
+
+    def show(share: float, what: str) -> None:
+        if has_bar:
+            print(bar(share, what), end="" if share < 1 else "\n", file=sys.stderr, flush=True)
+
+    result = run_bench(settings, show)
+    for line in lines(result):
+        print(line, file=sys.stderr if arguments.json == "-" else sys.stdout)
+    if arguments.json is not None:
+        write_json(result, arguments.json)
+    return DID_NOT_HOLD if result.refused else OK
+
+
 def _add_run(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("scenario", metavar="SCENARIO", help="a file, or the name of a shipped scenario")
@@ -202,6 +228,16 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     add("--transcript", action="store_true", help="print the transcript, in its fixed order")
     add("--rewrite", action="store_true", help="when all held, write the transcript beside the scenario")
     add("--connection", choices=("inline", "threaded"), default="inline", help="how Regions reach their files")
+
+
+def _add_bench(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--regions", default="1", metavar="N|A,B", help="how many Regions, or which (default: 1)")
+    add("--ops", default="Encrypt,Decrypt,GenerateDataKey", metavar="LIST", help="operations (default: %(default)s)")
+    add("--seconds", type=float, default=3.0, metavar="S", help="how long each operation is measured (default: 3)")
+    add("--concurrency", type=int, default=64, metavar="C", help="callers of each Region (default: 64)")
+    add("--durable", action="store_true", help="take an answer only when its audit record is on the disk")
+    add("--json", type=_file, metavar="FILE", help="write the result to FILE as JSON; - is stdout")
 
 
 def _seed(word: str) -> int:
@@ -253,6 +289,13 @@ COMMANDS = {
             example="regionsim run primary-outage --seed 7 --json result.json",
             add_arguments=_add_run,
             do=_run,
+        ),
+        Command(
+            name="bench",
+            about="measure calls per second on this machine, beside the bare cryptography",
+            example="regionsim bench --regions 2 --ops Encrypt,Decrypt --seconds 5",
+            add_arguments=_add_bench,
+            do=_bench,
         ),
         Command(
             name="check",
