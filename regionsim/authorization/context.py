@@ -54,6 +54,32 @@ class Context:
         return f"Context({', '.join(self._values)})"
 
 
+class DeferredContext:
+    """A context that is made when the first of its values is read: most decisions read none."""
+
+    __slots__ = ("_made", "_make")
+
+    def __init__(self, make: Callable[[], Context]) -> None:
+        self._make = make
+        self._made: Context | None = None
+
+    def get(self, key: str, /) -> ContextValue | None:
+        """The value of `key` (already in lower case), or None when the request has not that key."""
+        return self._context().get(key)
+
+    def __iter__(self) -> Iterator[str]:
+        """The keys, in lower case, in the order in which they were given."""
+        return iter(self._context())
+
+    def __repr__(self) -> str:
+        return repr(self._context())
+
+    def _context(self) -> Context:
+        if self._made is None:
+            self._made = self._make()
+        return self._made
+
+
 def principal_values(principal: Principal) -> dict[str, LazyValue]:
     """What the caller's identity says about itself: `aws:Principal*`, `aws:username`, `aws:userid`.
 

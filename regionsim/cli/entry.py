@@ -14,6 +14,7 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 
 from regionsim import __version__
+from regionsim.cli.bench import BENCH
 from regionsim.cli.files import CHECK, SCENARIOS, SCHEMA
 from regionsim.cli.parser import DID_NOT_HOLD, INTERRUPTED, OK, WRONG_INPUT, Command, parser_of
 from regionsim.cli.play import RUN
@@ -21,7 +22,7 @@ from regionsim.cli.streams import open_streams
 from regionsim.cli.telling import style, tell, tell_bug, tell_mistake
 from regionsim.names.mistakes import ConfigError, RegionsimError, advice
 
-_LATER = ("bench", "diff", "explain", "fuzz", "replay", "serve", "shrink", "sweep", "tui")
+_LATER = ("diff", "explain", "fuzz", "replay", "serve", "shrink", "sweep", "tui")
 """Commands of the interface that this version does not have."""
 
 
@@ -80,7 +81,7 @@ def _command(word: str) -> Command:
     raise ConfigError(f"there is no command '{word}'; {advice(word, COMMANDS)}")
 
 
-COMMANDS = {command.name: command for command in (RUN, CHECK, SCENARIOS, SCHEMA)}
+COMMANDS = {command.name: command for command in (RUN, BENCH, CHECK, SCENARIOS, SCHEMA)}
 
 
 def help_text() -> str:

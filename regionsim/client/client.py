@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from regionsim.authorization.principals import Principal
 from regionsim.client.rate_limiter import RateLimiter
@@ -40,8 +40,7 @@ _TIMEOUT_COST = 10
 _FIRST_SUCCESS_GIVES = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Try:
+class Try(NamedTuple):
     """One request to one Region: when it was sent, its error code ("" for success) and how long it took."""
 
     region: str
@@ -72,8 +71,7 @@ class Reply:
         return self.answered_at_ns - self.sent_at_ns
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Outcome:
+class _Outcome(NamedTuple):
     """One try's end: a reply of the Region, or what the connection did."""
 
     reply: RegionReply = None

@@ -13,14 +13,12 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, deque
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
-from regionsim.invariants.verdicts import Finding, Kind
+from regionsim.invariants.verdicts import Finding, Kind, Kinds
 from regionsim.kms.operations.registry import REGISTRY
-from regionsim.region.audit_entry import AuditEntry
 from regionsim.region.region import Region
-from regionsim.region.wire import unpack_audit
+from regionsim.region.wire import unpack_calls
 from regionsim.runtime.clock import NS_PER_MS
 from regionsim.runtime.trace import Event
 from regionsim.simulation.simulation import Simulation
@@ -47,6 +45,8 @@ class _Calls:
 
 class AuditComplete:
     """Notes answers as they are traced, and compares them with the records in the files at the end."""
+
+    kinds: Kinds = frozenset({"call", "answer", "region_crashed"})
 
     def __init__(self, simulation: Simulation) -> None:
         self.finding = Finding(name="audit_complete", kind=Kind.SAFETY)
@@ -131,19 +131,12 @@ async def _found(region: Region) -> Counter[bytes] | None:
         return None
     await region.flush_audit()
     found: Counter[bytes] = Counter()
-    async for entry in _entries(region):
-        if entry.caller is not None:  # else KMS did it by itself
-            found[_pack(entry.request_id)] += 1
-    return found
-
-
-async def _entries(region: Region) -> AsyncIterator[AuditEntry]:
     sequence = 0
     while segments := await region.store.read_audit(after_sequence=sequence, limit=_SEGMENTS_AT_ONCE):
         for segment in segments:
             sequence = segment.sequence
-            for entry in unpack_audit(segment.body):
-                yield entry
+            found.update(map(_pack, unpack_calls(segment.body)))
+    return found
 
 
 def _packed(event: Event) -> bytes:

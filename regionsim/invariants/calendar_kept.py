@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from regionsim.hsm.domain import DOMAIN_KEY_PERIOD_DAYS
 from regionsim.hsm.tokens import domain_key_id_of
-from regionsim.invariants.verdicts import Finding, Kind
+from regionsim.invariants.verdicts import Finding, Kind, Kinds
 from regionsim.kms import timetable
 from regionsim.region.calendar import DOMAIN_KEY
 from regionsim.region.region import Region
@@ -22,6 +22,8 @@ _GRACE_NS = NS_PER_MINUTE
 
 class CalendarKept:
     """Looks at every key of every Region, once, at the end."""
+
+    kinds: Kinds = frozenset()
 
     def __init__(self) -> None:
         self.finding = Finding(name="calendar_kept", kind=Kind.SAFETY)

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from regionsim.invariants.verdicts import Finding, Kind
+from regionsim.invariants.verdicts import Finding, Kind, Kinds
 from regionsim.kms.hsm_jobs import (
     AcceptAgreement,
     CompleteAgreement,
@@ -46,6 +46,8 @@ class _Asked:
 
 class DeniedNeverReachesHsm:
     """Checked at every denial by its request id, and at every job of an HSM by count."""
+
+    kinds: Kinds = frozenset({"hsm_request", "hsm_job", "hsm_failed", "answer", "region_crashed"})
 
     def __init__(self, regions: Iterable[str], hsm_per_region: int) -> None:
         self.finding = Finding(name="denied_never_reaches_hsm", kind=Kind.SAFETY)

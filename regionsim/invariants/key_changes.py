@@ -9,6 +9,11 @@ from regionsim.runtime.trace import Event
 from regionsim.simulation.simulation import Simulation
 
 
+def is_about_a_key(event: Event) -> bool:
+    """True for an event that may tell a change of a key: it names one, or a Region has read all of its keys."""
+    return "key" in event.fields or event.kind == "region_booted"
+
+
 class KeyChanges:
     """The last committed state of each multi-Region key in each Region, kept up by watching the trace."""
 

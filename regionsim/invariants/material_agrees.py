@@ -7,7 +7,7 @@ that are down at the end hold what their file says and cannot be asked.
 from __future__ import annotations
 
 from regionsim.invariants.key_changes import KeyChanges
-from regionsim.invariants.verdicts import Finding, Kind
+from regionsim.invariants.verdicts import Finding, Kind, Kinds
 from regionsim.kms.errors import InvalidCiphertextException, KeyUnavailableException, KMSInternalException
 from regionsim.kms.hsm_jobs import Decrypt, Decrypted, Encrypt, Encrypted, MaterialRef
 from regionsim.runtime.trace import Event
@@ -22,6 +22,8 @@ _NOT_USABLE = (InvalidCiphertextException, KeyUnavailableException)
 
 class MaterialAgrees:
     """One encryption by the first holder, one decryption by each other, for up to 2,000 materials."""
+
+    kinds: Kinds = frozenset()
 
     def __init__(self, changes: KeyChanges) -> None:
         self.finding = Finding(name="material_agrees", kind=Kind.SAFETY)

@@ -5,13 +5,15 @@ from __future__ import annotations
 
 from regionsim.invariants.key_changes import KeyChanges
 from regionsim.invariants.settling import outstanding_words
-from regionsim.invariants.verdicts import Finding, Kind
+from regionsim.invariants.verdicts import ABOUT_A_KEY, Finding, Kind, Kinds
 from regionsim.runtime.trace import Event
 from regionsim.simulation.simulation import Simulation
 
 
 class SharedPropertiesAgree:
     """Equal versions, equal properties: checked at every change of a key."""
+
+    kinds = ABOUT_A_KEY
 
     def __init__(self, changes: KeyChanges) -> None:
         self.finding = Finding(name="shared_properties_agree", kind=Kind.SAFETY)
@@ -36,6 +38,8 @@ class SharedPropertiesAgree:
 
 class RelatedKeysConverge:
     """After everything is across: every Region of a set exists, with the same shared properties."""
+
+    kinds: Kinds = frozenset()
 
     def __init__(self, changes: KeyChanges) -> None:
         self.finding = Finding(name="related_keys_converge", kind=Kind.CONVERGENCE)

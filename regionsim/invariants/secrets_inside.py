@@ -13,7 +13,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterable, Iterator
 
-from regionsim.invariants.verdicts import Finding, Kind
+from regionsim.invariants.verdicts import Finding, Kind, Kinds
 from regionsim.network.envelope import Envelope
 from regionsim.runtime.trace import Event
 from regionsim.simulation.simulation import Simulation
@@ -26,6 +26,8 @@ _SECRETS_MAY_GO = frozenset({"fault_begins", "region_crashed", "domain_key_rotat
 
 class SecretsStayInside:
     """Listens on every link and collects secrets; searches at the end."""
+
+    kinds: Kinds = _SECRETS_MAY_GO
 
     def __init__(self, simulation: Simulation) -> None:
         self.finding = Finding(name="secrets_stay_inside_hsms", kind=Kind.SAFETY)

@@ -6,13 +6,15 @@ A Region that is down keeps its committed state, so it counts with what it had w
 from __future__ import annotations
 
 from regionsim.invariants.key_changes import KeyChanges
-from regionsim.invariants.verdicts import Finding, Kind
+from regionsim.invariants.verdicts import ABOUT_A_KEY, Finding, Kind
 from regionsim.runtime.trace import Event
 from regionsim.simulation.simulation import Simulation
 
 
 class SinglePrimary:
     """Checked at every change of a key."""
+
+    kinds = ABOUT_A_KEY
 
     def __init__(self, changes: KeyChanges) -> None:
         self.finding = Finding(name="single_primary", kind=Kind.SAFETY)

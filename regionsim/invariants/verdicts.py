@@ -44,13 +44,20 @@ class Finding:
             self.detail = detail
 
 
+Kinds = frozenset[str] | None
+"""The kinds of event that an invariant looks at; `ABOUT_A_KEY`: all that tell of a key, whatever their kind."""
+
+ABOUT_A_KEY: Kinds = None
+
+
 class Invariant(Protocol):
     """One invariant of one run."""
 
     finding: Finding
+    kinds: Kinds
 
     def watch(self, event: Event) -> None:
-        """Look at a trace event, as it happens."""
+        """Look at a trace event of one of `kinds`, as it happens."""
         ...
 
     async def conclude(self, simulation: Simulation) -> None:

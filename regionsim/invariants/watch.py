@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Callable
+
 from regionsim.invariants.audit_complete import AuditComplete
 from regionsim.invariants.calendar_kept import CalendarKept
 from regionsim.invariants.denied_calls import DeniedNeverReachesHsm
-from regionsim.invariants.key_changes import KeyChanges
+from regionsim.invariants.key_changes import KeyChanges, is_about_a_key
 from regionsim.invariants.material_agrees import MaterialAgrees
 from regionsim.invariants.related_keys import RelatedKeysConverge, SharedPropertiesAgree
 from regionsim.invariants.secrets_inside import SecretsStayInside
 from regionsim.invariants.single_primary import SinglePrimary
-from regionsim.invariants.verdicts import Finding, Invariant
+from regionsim.invariants.verdicts import ABOUT_A_KEY, Finding, Invariant
 from regionsim.runtime.trace import Event
 from regionsim.simulation.simulation import Simulation
 
@@ -31,6 +34,11 @@ class Watch:
             AuditComplete(simulation),
             SecretsStayInside(simulation),
         )
+        self._about_a_key = [one.watch for one in self._invariants if one.kinds is ABOUT_A_KEY]
+        self._by_kind: dict[str, list[Callable[[Event], None]]] = defaultdict(list)
+        for one in self._invariants:
+            for kind in one.kinds or ():
+                self._by_kind[kind].append(one.watch)
         self._is_over = False
         simulation.trace.add_sink(self._watch)
 
@@ -48,6 +56,10 @@ class Watch:
         return self.findings
 
     def _watch(self, event: Event) -> None:
-        if not self._is_over:
-            for invariant in self._invariants:
-                invariant.watch(event)
+        if self._is_over:
+            return
+        for watch in self._by_kind.get(event.kind, ()):
+            watch(event)
+        if is_about_a_key(event):
+            for watch in self._about_a_key:
+                watch(event)

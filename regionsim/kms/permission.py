@@ -12,7 +12,13 @@ from functools import lru_cache
 from types import MappingProxyType
 
 from regionsim.authorization.compile import CompiledPolicy, compile_policy
-from regionsim.authorization.context import Context, LazyValue, encryption_context_values, principal_values
+from regionsim.authorization.context import (
+    Context,
+    DeferredContext,
+    LazyValue,
+    encryption_context_values,
+    principal_values,
+)
 from regionsim.authorization.decide import Decision, Policies, decide
 from regionsim.authorization.explain import aws_message
 from regionsim.authorization.policy import PolicyKind
@@ -77,7 +83,7 @@ def key_request(
         resource_account=key.account,
         kind=ResourceKind.KEY,
         region=view.region,
-        context=_context(view, caller, key, encryption_context, values, named),
+        context=DeferredContext(lambda: _context(view, caller, key, encryption_context, values, named)),
         encryption_context=encryption_context,
     )
 
@@ -169,7 +175,7 @@ def _require_by_identity(
         resource_account=account,
         kind=kind,
         region=view.region,
-        context=Context(_call_values(view, caller)).merged(values),
+        context=DeferredContext(lambda: Context(_call_values(view, caller)).merged(values)),
     )
     decision = decide(request, _policies(view, caller))
     if not decision.is_allowed:

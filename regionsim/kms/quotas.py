@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 
 from regionsim.kms.errors import ThrottlingException
@@ -81,6 +82,7 @@ class RequestQuota:
     per_second: float
 
 
+@lru_cache(maxsize=4096)
 def request_quota(
     operation: str, region: str, spec: KeySpec | None = None, pair_spec: str | None = None
 ) -> RequestQuota:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from functools import cache
+from operator import attrgetter
 from typing import Any, TypeAlias, Union, get_args, get_origin, get_type_hints
 
 import msgpack
@@ -36,6 +37,9 @@ from regionsim.kms.questions import MayBecomePrimary, MayCreateReplica
 from regionsim.region.audit_entry import AuditEntry
 
 VERSION = 1
+
+_AUDIT_FIELDS = [known.name for known in fields(AuditEntry)]
+_REQUEST_ID, _CALLER = _AUDIT_FIELDS.index("request_id"), _AUDIT_FIELDS.index("caller")
 MESSAGES_PER_FRAME = 64
 
 _MESSAGE_KINDS: tuple[type, ...] = (
@@ -97,6 +101,15 @@ def unpack_audit(body: bytes) -> list[AuditEntry]:
     return [decode(item) for item in _unpacked(body)]
 
 
+def unpack_calls(body: bytes) -> list[str]:
+    """The request ids of a segment's entries that tell of calls, and of nothing that KMS did by itself: a tenth of the
+    work of `unpack_audit`. Errors: WireError."""
+    try:
+        return [_checked(str)(item[_REQUEST_ID]) for item in _unpacked(body) if item[_CALLER] is not None]
+    except (IndexError, TypeError):
+        raise WireError("not an AuditEntry") from None
+
+
 def _packed(value: list[Any]) -> bytes:
     packed: bytes = msgpack.packb(value, use_bin_type=True)
     return packed
@@ -137,9 +150,14 @@ def _codec(hint: Any) -> tuple[_Encode, _Decode]:
 def _dataclass(hint: type) -> tuple[_Encode, _Decode]:
     hints = get_type_hints(hint)
     known = [(known.name, *_codec(hints[known.name])) for known in fields(hint) if known.init]
+    read_fields = [attrgetter(name) for name, _, _ in known]
+    encoded = [(index, encode_field) for index, (_, encode_field, _) in enumerate(known) if encode_field is not _as_is]
 
     def encode(value: Any) -> list[Any]:
-        return [encode_field(getattr(value, name)) for name, encode_field, _ in known]
+        packed = [read(value) for read in read_fields]
+        for index, encode_field in encoded:
+            packed[index] = encode_field(packed[index])
+        return packed
 
     def decode(value: Any) -> Any:
         if not isinstance(value, list) or len(value) != len(known):
@@ -169,7 +187,7 @@ def _optional(arguments: tuple[Any, ...]) -> tuple[_Encode, _Decode]:
     (inner,) = (argument for argument in arguments if argument is not type(None))
     encode, decode = _codec(inner)
     return (
-        lambda value: None if value is None else encode(value),
+        _as_is if encode is _as_is else lambda value: None if value is None else encode(value),
         lambda value: None if value is None else decode(value),
     )
 
@@ -178,7 +196,7 @@ def _tuple(arguments: tuple[Any, ...]) -> tuple[_Encode, _Decode]:
     if arguments[1:] == (Ellipsis,):
         encode, decode = _codec(arguments[0])
         return (
-            lambda values: [encode(value) for value in values],
+            list if encode is _as_is else lambda values: [encode(value) for value in values],
             lambda values: tuple(decode(value) for value in _list(values)),
         )
     codecs = [_codec(argument) for argument in arguments]
@@ -199,6 +217,8 @@ def _mapping(arguments: tuple[Any, ...]) -> tuple[_Encode, _Decode]:
             raise WireError("not a mapping")
         return {key_codec[1](key): value_codec[1](item) for key, item in value.items()}
 
+    if key_codec[0] is _as_is and value_codec[0] is _as_is:
+        return dict, decode
     return lambda value: {key_codec[0](key): value_codec[0](item) for key, item in value.items()}, decode
 
 

@@ -110,6 +110,11 @@ _INSTANT = re.compile(
 )
 
 
+def cpu_ns() -> int:
+    """The processor time that this process has used, all of its threads together."""
+    return time.process_time_ns()
+
+
 def format_instant(instant_ns: int) -> str:
     """`2026-01-01T00:00:00.000Z`: RFC 3339, UTC, cut to milliseconds."""
     moment = _EPOCH + timedelta(milliseconds=instant_ns // NS_PER_MS)

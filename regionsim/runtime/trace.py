@@ -52,7 +52,6 @@ _WRITERS: dict[type, Callable[[Any], str]] = {
     bool: lambda value: "true" if value else "false",
     type(None): lambda value: "null",
 }
-_PLAIN = frozenset(_WRITERS)
 _region_text = _Quoted(',"region":', ',"kind":')
 _kind_text = _Quoted("", "")
 _name_text = _Quoted(",", ":")
@@ -86,10 +85,14 @@ def event_line(event: Event) -> str:
 
 
 class Trace:
-    """The events of a run: counted, hashed, the latest kept, each handed to the sinks."""
+    """The events of a run: counted, hashed, the latest kept, each handed to the sinks.
 
-    def __init__(self, now: Callable[[], int], *, recent_count: int = 2000) -> None:
+    `has_digest=False` is for real time, where no two runs are equal: no lines are written, and nothing is hashed.
+    """
+
+    def __init__(self, now: Callable[[], int], *, recent_count: int = 2000, has_digest: bool = True) -> None:
         self._now = now
+        self._has_digest = has_digest
         self._recent: deque[Event] = deque(maxlen=recent_count)
         self._unhashed: list[str] = []
         self._hash = hashlib.sha256()
@@ -99,16 +102,27 @@ class Trace:
 
     def emit(self, region: str, kind: str, /, **fields: FieldValue) -> None:
         """Note an event at this instant. Fields are not called `t_ns`, `region` or `kind`, and never hold bytes."""
-        if not _PLAIN.issuperset(map(type, fields.values())):
-            fields = {name: _plain(name, value) for name, value in fields.items()}
         assert _RESERVED.isdisjoint(fields), f"an event's own {sorted(_RESERVED)} are no fields"
         event = Event(self._now(), region, kind, fields)
-        self._unhashed.append(event_line(event))
+        if self._has_digest:
+            event = self._note_line(event)
+        else:
+            self._hashed_count += 1
         self._recent.append(event)
-        if len(self._unhashed) >= _HASHED_AT_ONCE:
-            self._hash_waiting()
         for sink in self._sinks:
             sink(event)
+
+    def _note_line(self, event: Event) -> Event:
+        """Have the event's line hashed; the event, with plain fields."""
+        try:
+            line = event_line(event)
+        except KeyError:  # a field's type has no writer
+            event = event._replace(fields={name: _plain(name, value) for name, value in event.fields.items()})
+            line = event_line(event)
+        self._unhashed.append(line)
+        if len(self._unhashed) >= _HASHED_AT_ONCE:
+            self._hash_waiting()
+        return event
 
     @property
     def count(self) -> int:
@@ -118,6 +132,7 @@ class Trace:
     @property
     def digest(self) -> str:
         """SHA-256 in hexadecimal over the lines of all events so far; the header of a file is not part of it."""
+        assert self._has_digest, "a trace of real time has no digest"
         self._hash_waiting()
         return self._hash.hexdigest()
 

@@ -32,6 +32,7 @@ LIVELOCK_CALLBACK_COUNT = 1_000_000
 """So many callbacks at one instant mean that time will never move again."""
 
 _PURGE_ABOVE_COUNT = 64
+_SWEEP_AT_LEAST = 256
 
 
 class Callback(asyncio.TimerHandle):
@@ -62,6 +63,20 @@ class Callback(asyncio.TimerHandle):
         self._source_traceback = None
         self._scheduled = False
 
+    def cancel(self) -> None:
+        """Make it never run; harmless when it has."""
+        # asyncio's own, without what it does for debugging: every call cancels a deadline.
+        if not self._cancelled:
+            self._cancelled = True
+            self._callback = _nothing
+            self._args = ()
+            if self._scheduled:
+                self._loop._timer_handle_cancelled(self)
+
+
+def _nothing() -> None:
+    """What a cancelled callback would do."""
+
 
 class VirtualLoop(asyncio.BaseEventLoop):
     """An event loop whose time is virtual: `now_ns` starts at 0 and moves only when nothing is left to do.
@@ -81,7 +96,8 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self.gate: Callable[[int | None], int | None] | None = None
         """Asked before time moves: given the next timer's instant or None; answers how far to go, or None: deadlock."""
         self._shuffle = shuffle
-        self._now_ns = 0
+        self.now_ns = 0
+        """The present instant: virtual nanoseconds since the loop began. Only the loop moves it."""
         self._ready: deque[Callback] = deque()
         self._heap: list[tuple[int, int, Callback]] = []
         self._sequence = 0
@@ -89,16 +105,12 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._events_before_instant = 0
         self._inbox: queue.SimpleQueue[Callback] = queue.SimpleQueue()
         self._tasks: dict[asyncio.Task[Any], None] = {}
+        self._sweep_at = _SWEEP_AT_LEAST
         self._failed_tasks: list[asyncio.Task[Any]] = []
         self._failure: BaseException | None = None
         self._is_winding_down = False
 
     # ------------------------------------------------------------------------------------------------------- the clock
-
-    @property
-    def now_ns(self) -> int:
-        """The present instant: virtual nanoseconds since the loop began."""
-        return self._now_ns
 
     @property
     def timer_count(self) -> int:
@@ -107,7 +119,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
     def time(self) -> float:
         """The present instant in seconds, for asyncio's own arithmetic; rounded, so nothing here is decided by it."""
-        return self._now_ns / NS_PER_SECOND
+        return self.now_ns / NS_PER_SECOND
 
     # ------------------------------------------------------------------------------------------------ posting callbacks
 
@@ -120,7 +132,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         """Run `callback` at this instant, after all that is already ready."""
         if self._closed:
             self._refuse_closed()
-        handle = Callback(self._now_ns, callback, args, self, context)
+        handle = Callback(self.now_ns, callback, args, self, context)
         self._ready.append(handle)
         return handle
 
@@ -135,7 +147,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         if self._closed:
             self._refuse_closed()
         handle = Callback(when_ns, callback, args, self, context)
-        if when_ns <= self._now_ns:
+        if when_ns <= self.now_ns:
             self._ready.append(handle)
         else:
             handle._scheduled = True
@@ -151,7 +163,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         context: contextvars.Context | None = None,
     ) -> Callback:
         """Run `callback` in `delay` seconds, rounded to a nanosecond; exact at any distance from the start."""
-        return self.call_at_ns(self._now_ns + round(delay * NS_PER_SECOND), callback, *args, context=context)
+        return self.call_at_ns(self.now_ns + round(delay * NS_PER_SECOND), callback, *args, context=context)
 
     def call_at(
         self,
@@ -169,8 +181,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
             return
         self._cancelled_count += 1
         if self._cancelled_count > _PURGE_ABOVE_COUNT and self._cancelled_count * 2 > len(self._heap):
-            # The handle at hand is not marked cancelled yet; asyncio does that after this call.
-            self._heap = [entry for entry in self._heap if not entry[2]._cancelled and entry[2] is not handle]
+            self._heap = [entry for entry in self._heap if not entry[2]._cancelled]
             heapq.heapify(self._heap)
             self._cancelled_count = 0
 
@@ -189,7 +200,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         """
         if self._closed:
             self._refuse_closed()
-        handle = Callback(self._now_ns, callback, args, self, context)
+        handle = Callback(self.now_ns, callback, args, self, context)
         self._inbox.put(handle)
         return handle
 
@@ -230,9 +241,10 @@ class VirtualLoop(asyncio.BaseEventLoop):
         instant.
         """
         label = name if name is not None else getattr(coro, "__qualname__", type(coro).__name__)
+        if len(self._tasks) >= self._sweep_at:
+            self._sweep()
         task: asyncio.Task[T] = super().create_task(coro, name=label, context=context, **options)
         self._tasks[task] = None
-        task.add_done_callback(self._forget)
         return task
 
     def fail(self, error: BaseException) -> None:
@@ -253,6 +265,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         """The failures nobody has looked at: of the run, and of tasks that nobody awaited. Each is handed out once."""
         lost = [] if self._failure is None else [self._failure]
         self._failure = None
+        self._sweep()
         for task in self._failed_tasks:
             if task._log_traceback:
                 error = task.exception()
@@ -273,6 +286,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
             self._end_tasks()
         except (DeadlockError, LivelockError) as stall:
             self.fail(stall)
+            self._sweep()
             for task in self._tasks:
                 # Said already, by the stall; asyncio would say it again for each as it is collected.
                 task._log_destroy_pending = False  # type: ignore[attr-defined]
@@ -281,8 +295,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         return self.take_lost_failures()
 
     def _end_tasks(self) -> None:
-        while self._tasks:
-            pending = list(self._tasks)
+        while pending := [task for task in self._tasks if not task.done()]:
             for task in pending:
                 task.cancel()
             self.run_until_complete(_ended(pending))
@@ -293,13 +306,13 @@ class VirtualLoop(asyncio.BaseEventLoop):
         super().close()
         self._heap.clear()
 
-    def _forget(self, task: asyncio.Task[Any]) -> None:
-        del self._tasks[task]
+    def _sweep(self) -> None:
+        """Let go of the tasks that have ended; many at once, for a callback at the end of each costs more."""
         # `_log_traceback` is asyncio's own "nobody has asked yet"; to call exception() here would be asking.
-        if not task.cancelled() and task._log_traceback:
-            self._failed_tasks.append(task)
-            if len(self._failed_tasks) > _PURGE_ABOVE_COUNT:
-                self._failed_tasks = [failed for failed in self._failed_tasks if failed._log_traceback]
+        self._failed_tasks = [failed for failed in self._failed_tasks if failed._log_traceback]
+        self._failed_tasks += [task for task in self._tasks if task.done() and task._log_traceback]
+        self._tasks = {task: None for task in self._tasks if not task.done()}
+        self._sweep_at = max(_SWEEP_AT_LEAST, 2 * len(self._tasks))
 
     def _refuse_closed(self) -> NoReturn:
         raise RuntimeError("the virtual loop is closed")
@@ -307,7 +320,13 @@ class VirtualLoop(asyncio.BaseEventLoop):
     # ------------------------------------------------------------------------------------------------------ the machine
 
     def _run_once(self) -> None:
-        """Run all that is ready, as one batch; when nothing is, move time first."""
+        """Run all that is ready, as one batch, again and again; when nothing is, move time first."""
+        while True:
+            self._run_batch()
+            if self._stopping:
+                return
+
+    def _run_batch(self) -> None:
         ready = self._ready
         if not ready:
             self._advance()
@@ -327,7 +346,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
             raise failure
         if self.event_count - self._events_before_instant >= LIVELOCK_CALLBACK_COUNT:
             count = self.event_count - self._events_before_instant
-            raise LivelockError(describe_livelock(self._now_ns, count, self._ready))
+            raise LivelockError(describe_livelock(self.now_ns, count, self._ready))
 
     def _advance(self) -> None:
         """Move time to the next timer and make every timer of that instant ready."""
@@ -340,8 +359,8 @@ class VirtualLoop(asyncio.BaseEventLoop):
             return
         instant_ns = next_ns if self.gate is None else self.gate(next_ns)
         if instant_ns is None:
-            raise DeadlockError(describe_deadlock(self._now_ns, self._tasks))
-        self._now_ns = instant_ns
+            raise DeadlockError(describe_deadlock(self.now_ns, self._tasks))
+        self.now_ns = instant_ns
         self._events_before_instant = self.event_count
         while heap and heap[0][0] <= instant_ns:
             handle = heapq.heappop(heap)[2]

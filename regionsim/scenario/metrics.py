@@ -41,13 +41,14 @@ class Ledger:
     loads: dict[str, array[int]] = field(default_factory=dict)
     """By workload: when the calls were sent that were load only."""
     loads_by_region: dict[str, array[int]] = field(default_factory=dict)
-    _in_flight: dict[int, Future[None]] = field(default_factory=dict)
+    _in_flight: dict[int, Future[None] | None] = field(default_factory=dict)
+    """By number; a future only where somebody waits for the call."""
     _sent_count: int = 0
 
     def sent(self) -> int:
         """Add a call that begins; the number by which `note` ends it."""
         self._sent_count += 1
-        self._in_flight[self._sent_count] = future()
+        self._in_flight[self._sent_count] = None
         return self._sent_count
 
     def load(self, workload: str, region: str) -> None:
@@ -62,13 +63,15 @@ class Ledger:
 
         A client gives up at its time-out, so this takes no longer than its Regions, tries and pauses together.
         """
-        for over in tuple(self._in_flight.values()):
-            await over
+        for number in tuple(self._in_flight):
+            if number in self._in_flight:
+                over = self._in_flight[number] = self._in_flight[number] or future()
+                await over
 
     def note(self, number: int, reply: Reply, workload: str | None = None) -> None:
         """Add a call that is over."""
         over = self._in_flight.pop(number)
-        if not over.done():  # whoever waited for it may have been cancelled
+        if over is not None and not over.done():  # whoever waited for it may have been cancelled
             over.set_result(None)
         if workload is not None:
             seen = CallSeen(reply.sent_at_ns, reply.answered_at_ns, reply.error, reply.is_failure)

@@ -116,7 +116,7 @@ def live_ground(folder: Path, *, sealing_key: Path | None = None) -> Ground:
     return Ground(
         clock=WallClock(),
         entropy=entropy,
-        trace=Trace(tasks.now_ns),
+        trace=Trace(tasks.now_ns, has_digest=False),
         folder=folder,
         connection="threaded",
         is_durable=True,

@@ -7,7 +7,16 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.concatkdf import ConcatKDFHash
 from cryptography.hazmat.primitives.kdf.kbkdf import KBKDFHMAC, CounterLocation, Mode
 
-from regionsim.hsm.algorithms import DATA_KEY_LABEL, AeadKey, DataKeys, P384Key, length_prefixed, material_id_of, verify
+from regionsim.hsm.algorithms import (
+    DATA_KEY_LABEL,
+    AeadKey,
+    DataKeys,
+    P384Key,
+    length_prefixed,
+    material_id_of,
+    seal_plainly,
+    verify,
+)
 from regionsim.kms.errors import InvalidCiphertextException
 from regionsim.runtime.entropy import SeededEntropy, Stream
 
@@ -37,6 +46,13 @@ def test_data_keys_are_those_of_sp_800_108_in_counter_mode(stream: Stream) -> No
     for _ in range(50):
         backing_key, nonce = stream.bytes(32), stream.bytes(16)
         assert DataKeys(backing_key).derive(nonce) == kbkdf(backing_key, nonce)
+
+
+def test_what_bench_measures_as_bare_cryptography_is_the_same(stream: Stream) -> None:
+    backing_key, nonce, iv = stream.bytes(32), stream.bytes(16), stream.bytes(12)
+    assert seal_plainly(backing_key, nonce, iv, b"plaintext", b"context") == DataKeys(backing_key).seal(
+        nonce, iv, b"plaintext", b"context"
+    )
 
 
 def test_one_derivation_leaves_no_trace_in_the_next(stream: Stream) -> None:

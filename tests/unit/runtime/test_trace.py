@@ -217,3 +217,14 @@ def test_a_line_sink_gets_every_line_once_the_digest_was_asked_for() -> None:
 
     assert hashlib.sha256(b"".join(got)).hexdigest() == digest
     assert b"".join(got).count(b"\n") == 3
+
+
+def test_a_trace_of_real_time_counts_and_tells_but_has_no_digest():
+    seen: list[Event] = []
+    trace = Trace(lambda: 5, has_digest=False)
+    trace.add_sink(seen.append)
+    trace.emit("us-east-1", "call", op="Encrypt")
+    assert trace.count == 1
+    assert trace.recent(1) == seen == [Event(5, "us-east-1", "call", {"op": "Encrypt"})]
+    with pytest.raises(AssertionError, match="no digest"):
+        assert trace.digest

@@ -1,0 +1,114 @@
+"""The load: callers of one Region, each with one call on its way at any time (a closed loop).
+
+A call goes in at the Region's door, as a call from outside does, and takes the whole path: shapes, look-up, policy,
+HSM, audit. With `is_durable` a caller takes an answer only when the call's audit entry is on the disk; whoever waits
+for that while a commit is under way is served by the next one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from regionsim.authorization.principals import Principal
+from regionsim.bench.operations import CONTEXT, PLAINTEXT, Measured, Stock
+from regionsim.kms.errors import KmsError
+from regionsim.kms.plan import Call
+from regionsim.names.ids import new_uuid
+from regionsim.region.region import Region, Reply
+from regionsim.runtime.entropy import Stream
+from regionsim.runtime.histogram import Histogram
+from regionsim.runtime.tasks import Scope, future, now_ns
+
+KEY_COUNT = 16
+
+
+@dataclass(slots=True, kw_only=True)
+class Tally:
+    """What the callers of one Region saw; latencies are in nanoseconds."""
+
+    calls: int = 0
+    refused: int = 0
+    first_refusal: str = ""
+    latencies: Histogram = field(default_factory=Histogram)
+
+
+class Load:
+    """All callers of one Region."""
+
+    def __init__(self, region: Region, caller: Principal, stream: Stream, scope: Scope, *, is_durable: bool) -> None:
+        self.region = region
+        self._caller = caller
+        self._stream = stream
+        self._scope = scope
+        self._is_durable = is_durable
+        self._is_committing = False
+        self._waiters: list[Any] = []
+        self._number = 0
+        self._stock = Stock(key_ids=(), ciphertexts=())
+
+    async def prepare(self) -> None:
+        """Make the keys and ciphertexts that the calls use. Errors: KmsError."""
+        key_ids, ciphertexts = [], []
+        for _ in range(KEY_COUNT):
+            made = await self._response("CreateKey", {})
+            key_ids.append(made["KeyMetadata"]["KeyId"])
+            wanted = {"KeyId": key_ids[-1], "Plaintext": PLAINTEXT, "EncryptionContext": dict(CONTEXT)}
+            ciphertexts.append((await self._response("Encrypt", wanted))["CiphertextBlob"])
+        self._stock = Stock(key_ids=tuple(key_ids), ciphertexts=tuple(ciphertexts))
+
+    def begin(self, operation: Measured, callers: int, end_ns: int, tally: Tally) -> list[Any]:
+        """Let that many callers call until `end_ns` on the loop's clock; their tasks."""
+        one = self._repeat
+        return [self._scope.spawn(one(operation, end_ns, tally), name=f"caller-{number}") for number in range(callers)]
+
+    async def _repeat(self, operation: Measured, end_ns: int, tally: Tally) -> None:
+        while True:
+            began_ns = now_ns()
+            if began_ns >= end_ns:
+                return
+            self._number += 1
+            reply = await self._ask(operation.name, operation.parameters(self._stock, self._number))
+            if self._is_durable:
+                await self._kept()
+            tally.latencies.add(now_ns() - began_ns)
+            tally.calls += 1
+            if isinstance(reply, KmsError):
+                tally.refused += 1
+                tally.first_refusal = tally.first_refusal or f"{reply.code}: {reply.message}"
+
+    async def _ask(self, operation: str, parameters: Mapping[str, Any]) -> Reply:
+        answered = future()
+        call = Call(
+            operation=operation,
+            parameters=parameters,
+            caller=self._caller,
+            request_id=new_uuid(self._stream.bytes(16)),
+        )
+        self.region.accept(call, answered.set_result)
+        reply: Reply = await answered
+        return reply
+
+    async def _response(self, operation: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+        reply = await self._ask(operation, parameters)
+        if isinstance(reply, KmsError):
+            raise reply
+        return reply or {}
+
+    async def _kept(self) -> None:
+        """Wait until everything that was answered by now is on the disk."""
+        waiter = future()
+        self._waiters.append(waiter)
+        if not self._is_committing:
+            self._is_committing = True
+            self._scope.spawn(self._commit(), name="commit")
+        await waiter
+
+    async def _commit(self) -> None:
+        while self._waiters:
+            served, self._waiters = self._waiters, []
+            await self.region.flush_audit()
+            for waiter in served:
+                waiter.set_result(None)
+        self._is_committing = False
