@@ -68,14 +68,16 @@ KEYS_AT_HAND = 65_536
 
 
 class BackingKey(Confined):
-    """A backing key at hand, and the token that it was last unwrapped from or wrapped into."""
+    """A backing key at hand, and the token that it was last unwrapped from or wrapped into.
+
+    What only encrypting and decrypting need is made on first use: most keys of a large world are never used.
+    """
 
     __slots__ = (
-        "data_key_form",
-        "data_keys",
+        "_data_keys",
+        "_forms",
         "key_id",
         "material_id",
-        "plaintext_form",
         "raw",
         "spec",
         "token",
@@ -89,13 +91,21 @@ class BackingKey(Confined):
         self.raw = material.raw
         self.token = token
         self.token_domain_key_id = domain_key_id_of(token)
-        self.data_keys = DataKeys(material.raw)
-        self.plaintext_form = form(BlobKind.PLAINTEXT, self.key_id, self.material_id)
-        self.data_key_form = form(BlobKind.DATA_KEY, self.key_id, self.material_id)
+        self._data_keys: DataKeys | None = None
+        self._forms: dict[BlobKind, Form] | None = None
+
+    @property
+    def data_keys(self) -> DataKeys:
+        """What seals and unseals under this key."""
+        if self._data_keys is None:
+            self._data_keys = DataKeys(self.raw)
+        return self._data_keys
 
     def form_of(self, kind: BlobKind) -> Form:
         """The form of this key's blobs of that kind."""
-        return self.plaintext_form if kind is BlobKind.PLAINTEXT else self.data_key_form
+        if self._forms is None:
+            self._forms = {each: form(each, self.key_id, self.material_id) for each in BlobKind}
+        return self._forms[kind]
 
     def clear(self) -> ClearMaterial:
         """The key as replication and re-wrapping take it."""
@@ -199,7 +209,9 @@ class HsmMemory(Confined):
 
     def _encrypt(self, job: Encrypt) -> Encrypted:
         key = self._key_of(job.material)
-        blob = key.encrypt(key.plaintext_form, job.plaintext, job.context, self._stream.bytes(_PER_BLOB_BYTES))
+        blob = key.encrypt(
+            key.form_of(BlobKind.PLAINTEXT), job.plaintext, job.context, self._stream.bytes(_PER_BLOB_BYTES)
+        )
         return Encrypted(blob=blob, rewrapped=self._rewrapped_in_use(key))
 
     def _decrypt(self, job: Decrypt) -> Decrypted:
@@ -210,7 +222,7 @@ class HsmMemory(Confined):
     def _generate_data_key(self, job: GenerateDataKey) -> DataKeyGenerated:
         key = self._key_of(job.material)
         data_key = self.draw(job.byte_count)
-        blob = key.encrypt(key.data_key_form, data_key, job.context, self._stream.bytes(_PER_BLOB_BYTES))
+        blob = key.encrypt(key.form_of(BlobKind.DATA_KEY), data_key, job.context, self._stream.bytes(_PER_BLOB_BYTES))
         plaintext = data_key if job.wants_plaintext else None
         return DataKeyGenerated(blob=blob, plaintext=plaintext, rewrapped=self._rewrapped_in_use(key))
 

@@ -10,6 +10,7 @@ Source: ours.
 
 from __future__ import annotations
 
+import sys
 import types
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
@@ -132,7 +133,9 @@ def _codec(hint: Any) -> tuple[_Encode, _Decode]:
     origin, arguments = get_origin(hint), get_args(hint)
     if hint is Any:
         return _as_is, _plain
-    if hint in (str, int, bytes, bool, float):
+    if hint is str:
+        return _as_is, _text
+    if hint in (int, bytes, bool, float):
         return _as_is, _checked(hint)
     if origin in (Union, types.UnionType):
         return _optional(arguments) if type(None) in arguments else _union(_QUESTION_KINDS)
@@ -239,6 +242,13 @@ def _checked(hint: type) -> _Decode:
         return value
 
     return decode
+
+
+def _text(value: Any) -> str:
+    if type(value) is not str:
+        raise WireError("not str")
+    # Ids, ARNs, Regions and policies are said again and again, and each Region keeps them: one copy serves all.
+    return sys.intern(value)
 
 
 def _as_is(value: Any) -> Any:

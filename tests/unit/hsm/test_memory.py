@@ -339,8 +339,11 @@ def test_two_keys_with_the_same_bytes_do_not_open_each_other_s_blobs() -> None:
 @pytest.mark.parametrize("inner", ["0202" + "00" * 5, "0103" + "00" * 5, "0102" + "00" * 4 + "01"])
 def test_an_inner_header_that_does_not_fit_is_refused(inner: str) -> None:
     key = backing_key()
-    wrong_start = key.plaintext_form._replace(inner=bytes.fromhex(inner))
+    wrong_start = key.form_of(BlobKind.PLAINTEXT)._replace(inner=bytes.fromhex(inner))
     blob = key.encrypt(wrong_start, b"x", EMPTY_CONTEXT, bytes(28))
     with pytest.raises(InvalidCiphertextException):
         key.decrypt(blob, EMPTY_CONTEXT)
-    assert key.decrypt(key.encrypt(key.plaintext_form, b"x", EMPTY_CONTEXT, bytes(28)), EMPTY_CONTEXT)[1] == b"x"
+    assert (
+        key.decrypt(key.encrypt(key.form_of(BlobKind.PLAINTEXT), b"x", EMPTY_CONTEXT, bytes(28)), EMPTY_CONTEXT)[1]
+        == b"x"
+    )
