@@ -222,7 +222,8 @@ class HsmMemory(Confined):
     def _generate_data_key(self, job: GenerateDataKey) -> DataKeyGenerated:
         key = self._key_of(job.material)
         data_key = self.draw(job.byte_count)
-        blob = key.encrypt(key.form_of(BlobKind.DATA_KEY), data_key, job.context, self._stream.bytes(_PER_BLOB_BYTES))
+        randomness = self._stream.bytes(_PER_BLOB_BYTES)
+        blob = key.encrypt(key.form_of(BlobKind.DATA_KEY), data_key, job.context, randomness)
         plaintext = data_key if job.wants_plaintext else None
         return DataKeyGenerated(blob=blob, plaintext=plaintext, rewrapped=self._rewrapped_in_use(key))
 
