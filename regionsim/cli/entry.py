@@ -16,7 +16,6 @@ from pathlib import Path
 from regionsim import __version__
 from regionsim.cli.bench import BENCH
 from regionsim.cli.files import CHECK, SCENARIOS, SCHEMA
-from regionsim.cli.measure import BENCH
 from regionsim.cli.parser import DID_NOT_HOLD, INTERRUPTED, OK, WRONG_INPUT, Command, parser_of
 from regionsim.cli.play import RUN
 from regionsim.cli.streams import open_streams
