@@ -9,7 +9,7 @@ to a bound; they change no answer. Source: ours.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from regionsim.authorization.arn_patterns import ArnTest, compile_resource
@@ -84,6 +84,11 @@ class CompiledPolicy:
 
     def __repr__(self) -> str:
         return f"CompiledPolicy({self.name!r}, {self.kind.value}, {len(self.statements)} statements)"
+
+    def without_denials(self) -> CompiledPolicy:
+        """The same policy as if none of its statements denied."""
+        kept = tuple(statement for statement in self.policy.statements if statement.effect is Effect.ALLOW)
+        return CompiledPolicy(replace(self.policy, statements=kept), name=self.name)
 
     def slice(self, action: str, resource: str) -> Slice:
         """The statements that can apply to `action` (in lower case) on `resource`."""
@@ -196,7 +201,7 @@ def _compile_actions(statement: Statement, kind: PolicyKind) -> Matcher:
 
 
 def _action_matcher(actions: Entries) -> Matcher:
-    patterns = [_action_pattern(text.lower()) for text in actions.values]
+    patterns = [action_pattern(text.lower()) for text in actions.values]
     inverted = actions.inverted
 
     def fits(action: str) -> bool:
@@ -206,7 +211,8 @@ def _action_matcher(actions: Entries) -> Matcher:
 
 
 @lru_cache(maxsize=1024)
-def _action_pattern(text: str) -> Matcher:
+def action_pattern(text: str) -> Matcher:
+    """A test of an action, both in lower case."""
     return compile_glob(read_tokens(text, wildcards=True, variables=False))
 
 

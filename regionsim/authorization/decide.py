@@ -89,7 +89,7 @@ def decide(request: Request, policies: Policies) -> Decision:
 def _explicit_deny(case: _Case) -> Decision | None:
     """The first applicable Deny, in the order in which AWS reports them."""
     policies = case.policies
-    if policies.scps and _bound_by_scps(case.principal):
+    if policies.scps and is_bound_by_scps(case.principal):
         found = _first_deny((policy for level in policies.scps for policy in level), case)
         if found:
             return _explicit(Code.EXPLICIT_DENY_SCP, found)
@@ -119,7 +119,8 @@ def _key_policy_counts(case: _Case) -> bool:
     return case.request.kind is ResourceKind.KEY and case.action != _RETIRE_GRANT
 
 
-def _bound_by_scps(principal: Principal) -> bool:
+def is_bound_by_scps(principal: Principal) -> bool:
+    """True but for AWS services and service-linked roles."""
     return principal.kind is not PrincipalKind.SERVICE and not principal.is_service_linked
 
 
@@ -150,23 +151,22 @@ def _named_deny(fitting: Slice, case: _Case) -> CompiledStatement | None:
             if found is not None:
                 return found
     for excepted, entry in fitting.excepting:
-        if not _is_exempt(case, excepted):
+        if not is_exempt(case.principal, excepted, has_boundary=bool(case.policies.boundary)):
             found = first_holding((entry,), case.context)
             if found is not None:
                 return found
     return None
 
 
-def _is_exempt(case: _Case, excepted: frozenset[str]) -> bool:
+def is_exempt(principal: Principal, excepted: frozenset[str], *, has_boundary: bool) -> bool:
     """NotPrincipal spares only a caller whose own (or role's) ARN and account are listed, and none with a boundary.
 
     Source: IAM User Guide, NotPrincipal (boundary); the rest is ours.
     """
-    if case.policies.boundary:
+    if has_boundary:
         return False
     if ANYONE in excepted:
         return True
-    principal = case.principal
     names_account = not principal.account_keys or any(key in excepted for key in principal.account_keys)
     own = (*principal.direct_keys, *filter(None, (principal.role_key,))) or principal.account_keys
     return names_account and any(key in excepted for key in own)
@@ -175,7 +175,7 @@ def _is_exempt(case: _Case, excepted: frozenset[str]) -> bool:
 def _missing_level(case: _Case) -> Decision | None:
     """A level of SCPs, or the endpoint, that does not allow: none of what follows can make up for it."""
     scps = case.policies.scps
-    if scps and _bound_by_scps(case.principal) and not all(_allow(level, case) for level in scps):
+    if scps and is_bound_by_scps(case.principal) and not all(_allow(level, case) for level in scps):
         return _denied(Code.IMPLICIT_DENY_SCP)
     if case.policies.endpoint and not any(_named_allow(policy, case) for policy in case.policies.endpoint):
         return _denied(Code.IMPLICIT_DENY_VPCE)
@@ -212,7 +212,8 @@ def _key_policy_slice(case: _Case) -> Slice:
     return case.policies.key_policy.slice(case.action, case.request.resource)
 
 
-def _unlimited_keys(principal: Principal) -> tuple[str, ...]:
+def unlimited_keys(principal: Principal) -> tuple[str, ...]:
+    """The principal keys whose Allow in a key policy needs neither IAM nor a limit's consent."""
     # `*` in an Allow does not stand for AWS services (ours); in a Deny it does.
     if principal.kind is PrincipalKind.SERVICE:
         return principal.direct_keys
@@ -221,7 +222,7 @@ def _unlimited_keys(principal: Principal) -> tuple[str, ...]:
 
 def _same_account(case: _Case) -> Decision:
     principal, fitting = case.principal, _key_policy_slice(case)
-    direct = _holding(fitting, _unlimited_keys(principal), case)
+    direct = _holding(fitting, unlimited_keys(principal), case)
     if direct is not None:
         return _allowed(Code.ALLOW_KEY_POLICY, direct)
     by_role = _holding(fitting, (principal.role_key,), case) if principal.role_key else None

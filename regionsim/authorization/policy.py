@@ -9,7 +9,7 @@ Source: KMS API Reference, PutKeyPolicy; IAM User Guide, "Grammar of the IAM JSO
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from regionsim.authorization.arn_patterns import compile_resource
@@ -101,12 +101,13 @@ class Statement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """A policy document, read. Statements keep the document's order."""
+    """A policy document, read. Statements keep the document's order; `document` is what was read, not to be changed."""
 
     kind: PolicyKind
     version: str | None
     policy_id: str | None
     statements: tuple[Statement, ...]
+    document: Mapping[str, object] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def has_variables(self) -> bool:
@@ -136,6 +137,7 @@ def parse_policy(document: str | Mapping[str, object], *, kind: PolicyKind) -> P
         version=version,
         policy_id=optional_text(tree, "Id", "$"),
         statements=tuple(_read_statement(item, at, kind, variables) for at, item in enumerate(statements)),
+        document=tree,
     )
 
 

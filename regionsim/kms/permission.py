@@ -20,10 +20,10 @@ from regionsim.authorization.context import (
     principal_values,
 )
 from regionsim.authorization.decide import Decision, Policies, decide
-from regionsim.authorization.explain import aws_message
 from regionsim.authorization.policy import PolicyKind
 from regionsim.authorization.principals import Principal
 from regionsim.authorization.request import Request, ResourceKind
+from regionsim.authorization.sentences import aws_message
 from regionsim.kms.errors import AccessDeniedException
 from regionsim.kms.key import KmsKey, RegionalProperties, SharedProperties
 from regionsim.kms.plan import View

@@ -89,8 +89,8 @@ def test_the_version(capsys):
     ("words", "told"),
     [
         (["rnu"], "there is no command 'rnu'; did you mean 'run'?"),
-        (["frobnicate"], "there is no command 'frobnicate'; valid: bench, check, run, scenarios, schema"),
-        (["serve"], "the command 'serve' is not in this version; it has: run, bench, check, scenarios, schema"),
+        (["frobnicate"], "there is no command 'frobnicate'; valid: bench, check, explain, run, scenarios, schema"),
+        (["serve"], "the command 'serve' is not in this version; it has: run, bench, check, explain, scenarios, schema"),
         (["--sed"], "there is no option '--sed' before a command"),
         (["run"], "regionsim run: the following arguments are required: SCENARIO; see regionsim run --help"),
         (["run", "quickstart", "--sed", "3"], "regionsim run: does not take '--sed', did you mean '--seed'?; see regionsim"),
@@ -342,3 +342,18 @@ def test_colors_are_for_terminals_and_can_be_refused(words, no_color, is_termina
     monkeypatch.setattr(sys.stderr, "isatty", lambda: is_terminal, raising=False)
     assert cli.main(["check", "absent.yaml", *words]) == 2
     assert ("\x1b[31m" in capsys.readouterr().err) is colored
+
+
+def test_explain_answers_each_case_and_says_at_the_end_that_one_was_none(tmp_path, capsys):
+    case = {"id": 1, "principal": "s3.amazonaws.com", "action": "kms:Decrypt", "resource": "*"}
+    file = tmp_path / "cases.jsonl"
+    file.write_bytes(json.dumps(case).encode() + b'\n\n{"id": 2}\n\xff\n' + json.dumps({**case, "id": 3}).encode())
+    assert cli.main(["explain", "--cases", str(file)]) == 2
+    out, err = capsys.readouterr()
+    answers = [json.loads(line) for line in out.splitlines()]
+    assert [answer["id"] for answer in answers] == [1, 2, None, 3]
+    assert ["error" in answer for answer in answers] == [False, True, True, False]
+    assert f"{file}:3:1: principal: wants text" in err
+    file.write_text(json.dumps(case))
+    assert cli.main(["explain", "--cases", str(file)]) == 0
+    assert cli.main(["explain", "--cases", str(tmp_path / "none.jsonl")]) == 2
