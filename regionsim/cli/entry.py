@@ -16,14 +16,14 @@ from pathlib import Path
 from regionsim import __version__
 from regionsim.cli.bench import BENCH
 from regionsim.cli.explain import EXPLAIN
-from regionsim.cli.files import CHECK, SCENARIOS, SCHEMA
+from regionsim.cli.files import CHECK, DIFF, SCENARIOS, SCHEMA
 from regionsim.cli.parser import DID_NOT_HOLD, INTERRUPTED, OK, WRONG_INPUT, Command, parser_of
-from regionsim.cli.play import RUN
+from regionsim.cli.play import REPLAY, RUN
 from regionsim.cli.streams import open_streams
 from regionsim.cli.telling import style, tell, tell_bug, tell_mistake
 from regionsim.names.mistakes import ConfigError, RegionsimError, advice
 
-_LATER = ("diff", "fuzz", "replay", "serve", "shrink", "sweep", "tui")
+_LATER = ("fuzz", "serve", "shrink", "sweep", "tui")
 """Commands of the interface that this version does not have."""
 
 
@@ -82,7 +82,7 @@ def _command(word: str) -> Command:
     raise ConfigError(f"there is no command '{word}'; {advice(word, COMMANDS)}")
 
 
-COMMANDS = {command.name: command for command in (RUN, BENCH, CHECK, EXPLAIN, SCENARIOS, SCHEMA)}
+COMMANDS = {command.name: command for command in (RUN, REPLAY, BENCH, CHECK, DIFF, EXPLAIN, SCENARIOS, SCHEMA)}
 
 
 def help_text() -> str:

@@ -1,10 +1,10 @@
-"""`regionsim check`, `scenarios`, `schema`: about scenario files, playing none."""
+"""`regionsim check`, `scenarios`, `schema`, `diff`: about files, playing none."""
 
 from __future__ import annotations
 
 import argparse
 
-from regionsim.cli.parser import OK, WRONG_INPUT, Command
+from regionsim.cli.parser import DID_NOT_HOLD, OK, WRONG_INPUT, Command
 from regionsim.cli.telling import SHOWN_MISTAKES, tell, tell_mistake
 
 
@@ -55,6 +55,27 @@ def _add_nothing(parser: argparse.ArgumentParser) -> None:
     pass
 
 
+def _diff(arguments: argparse.Namespace) -> int:
+    from regionsim.scenario.differences import compare, lines
+
+    found = compare(arguments.first, arguments.second)
+    for line in lines(found, arguments.first, arguments.second):
+        print(line)
+    return OK if found.difference is None else DID_NOT_HOLD
+
+
+def _add_traces(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("first", metavar="TRACE", help="a file that run --trace wrote")
+    parser.add_argument("second", metavar="TRACE", help="another one")
+
+
+DIFF = Command(
+    name="diff",
+    about="say where two traces begin to differ",
+    example="regionsim diff before.trace after.trace",
+    add_arguments=_add_traces,
+    do=_diff,
+)
 CHECK = Command(
     name="check",
     about="say whether scenario files are well-formed, without playing them",

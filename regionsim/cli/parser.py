@@ -76,6 +76,16 @@ def rate_of(word: str) -> float:
     return rate
 
 
+def duration(word: str) -> int:
+    """Nanoseconds of a duration. Errors: ArgumentTypeError."""
+    from regionsim.runtime.clock import parse_duration
+
+    try:
+        return parse_duration(word)
+    except ValueError as mistake:
+        raise argparse.ArgumentTypeError(str(mistake)) from None
+
+
 def file_name(word: str) -> str:
     """The name of a file, or `-`. Errors: ArgumentTypeError."""
     if not word:

@@ -54,12 +54,11 @@ class Calendar:
             DueKind.REPLICAS_OVERDUE: self._give_up_on_replicas,
         }
         self.timers = Timers(host.region, host.scope, host.clock, self._note)
-        host.on_key = self._key_changed
 
     def begin(self) -> None:
         """Set what committed state and the HSMs say."""
         for key in self._host.state.all_keys():
-            self._key_changed(key.key_id, key)
+            self.key_changed(key.key_id, key)
         self._set_domain_key_rotation()
 
     def _note(self, fired: Fired) -> None:
@@ -67,7 +66,8 @@ class Calendar:
         self._host.trace.emit(self._host.region, "due", what=fired.what, **fields)
         self._on_fired(fired)
 
-    def _key_changed(self, key_id: str, key: KmsKey | None) -> None:
+    def key_changed(self, key_id: str, key: KmsKey | None) -> None:
+        """Set the alarms of a key as its newest state says; None: it is deleted, and has none."""
         due = {} if key is None else timetable.of(key, self._replica_wait_ns)
         for kind, errand in self._errands.items():
             due_at_ns = due.get(kind)

@@ -21,6 +21,7 @@ from regionsim.hsm.fleet import Fleet
 from regionsim.kms import shapes
 from regionsim.kms.errors import AccessDeniedException, KmsError, KMSInternalException, ThrottlingException
 from regionsim.kms.hsm_jobs import HsmAnswer
+from regionsim.kms.key import KmsKey
 from regionsim.kms.operations.multi_region import answer_question, asked_region
 from regionsim.kms.operations.registry import operation_named
 from regionsim.kms.plan import Call, Outcome, Plan, View
@@ -69,7 +70,8 @@ class RegionCounts:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
     """What a Region is given to live in. `open_store` opens its file; `send` puts an envelope on a link; `on_fired`
-    hears of each errand of the calendar as it falls due."""
+    hears of each errand of the calendar as it falls due, `on_key` of each key that a commit changed (None: it is
+    deleted), with the Region's name."""
 
     fleet: Fleet
     clock: ReadableClock
@@ -78,6 +80,7 @@ class Surroundings:
     open_store: Callable[[], Awaitable[Store]]
     send: Callable[[Envelope], None]
     on_fired: Callable[[Fired], None]
+    on_key: Callable[[str, str, KmsKey | None], None]
 
 
 class Region:
@@ -103,6 +106,7 @@ class Region:
         self._open_store = surroundings.open_store
         self._send = surroundings.send
         self._on_fired = surroundings.on_fired
+        self._on_key = surroundings.on_key
         self._has_quotas = has_quotas
         self._replica_wait_ns = replica_wait_ns
         self._requests = surroundings.entropy.stream(f"region/{name}/requests")
@@ -240,6 +244,12 @@ class Region:
             on_fired=self._on_fired,
         )
         self._calendar.begin()
+        host.on_key = self._key_changed
+
+    def _key_changed(self, key_id: str, key: KmsKey | None) -> None:
+        if self._calendar is not None:
+            self._calendar.key_changed(key_id, key)
+        self._on_key(self.name, key_id, key)
 
     async def crash(self) -> None:
         """The hosts lose their memory, now, or as soon as they have booted. Nothing that was not committed is done,

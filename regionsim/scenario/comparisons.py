@@ -12,7 +12,7 @@ from regionsim.scenario.errors import quoted
 from regionsim.scenario.known import Known
 from regionsim.scenario.model import Comparison, MetricExpectation
 from regionsim.scenario.nodes import Entry, Node, ScalarNode, kind_of
-from regionsim.scenario.vocabulary import LAG, METRIC_OF, METRICS, Unit
+from regionsim.scenario.vocabulary import METRIC_OF, METRICS, OF_REGIONS, WHOLE_RUN, Unit
 
 COMPARISON = re.compile(r"(==|!=|<=|>=|<|>) *([0-9]{1,15}(?:\.[0-9]{1,15})?)([%a-z][a-z0-9.]*)?")
 _HINT = 'write a comparison like "== 0" or "< 1500"'
@@ -38,8 +38,11 @@ def read_metric_question(node: Node, known: Known) -> MetricQuestion:
             "expect_metric measures one workload or one Region", "name it: workload: NAME, or region: REGION"
         )
     window_ns = _window(held["window"].value) if "window" in held else None
-    if LAG in held and (region is None or window_ns is not None):
-        raise held[LAG].key.position.error(f"{LAG} is measured of a Region, over the whole run", "leave window: out")
+    for name, entry in held.items():
+        if name in OF_REGIONS and region is None:
+            raise entry.key.position.error(f"{name} is measured of a Region", "write region: REGION instead")
+        if name in WHOLE_RUN and window_ns is not None:
+            raise entry.key.position.error(f"{name} is measured over the whole run", "leave window: out")
     expectations = tuple(_expectation(entry) for name, entry in held.items() if name not in METRIC_OF)
     if not expectations:
         raise node.position.error("expect_metric compares nothing", 'add a metric, like failed: "== 0"')
@@ -66,13 +69,9 @@ def _window(node: Node) -> tuple[int, int]:
 def _expectation(entry: Entry) -> MetricExpectation:
     metric = METRICS.get(entry.key.text)
     if metric is None:
-        names = [*METRIC_OF, *(name for name, known in METRICS.items() if not known.is_later)]
+        names = [*METRIC_OF, *METRICS]
         what = f"there is no metric {quoted(entry.key.text)}"
         raise entry.key.position.error(what, advice(entry.key.text, names, shown=len(names)))
-    if metric.is_later:
-        raise entry.key.position.error(
-            f"the metric {metric.name} is not in this version ({metric.about})", "leave it out"
-        )
     return MetricExpectation(
         metric=metric, comparison=_comparison(entry.value, metric.name, metric.unit), position=entry.key.position
     )

@@ -73,6 +73,8 @@ def _scenario(root: MappingNode, path: str, findings: Findings) -> Scenario | No
     name = findings.attempt(read.text, found["name"], "name") if "name" in found else Path(path).stem
     about = findings.attempt(read.text, found["about"], "about") if "about" in found else ""
     seed = findings.attempt(_seed, found["seed"]) if "seed" in found else DEFAULT_SEED
+    versions = findings.attempt(_versions, found["versions"]) if "versions" in found else None
+    failed = findings.attempt(read.text, found["failed"], "failed") if "failed" in found else None
     world, known = _world(found, findings)
     if "until" in found:
         known.until_ns = findings.attempt(read.duration, found["until"], "until", allow_zero=False)
@@ -93,6 +95,8 @@ def _scenario(root: MappingNode, path: str, findings: Findings) -> Scenario | No
         workloads=workloads,
         steps=steps,
         until_ns=known.until_ns,
+        versions=versions or MappingProxyType({}),
+        failed=failed or "",
     )
 
 
@@ -141,6 +145,11 @@ def _step_nodes(node: Node) -> tuple[Node, ...]:
     if not nodes:
         raise node.position.error("there is no step", "a scenario needs at least one")
     return nodes
+
+
+def _versions(node: Node) -> Mapping[str, str]:
+    held = read.entries(node, "versions")
+    return MappingProxyType({name: read.text(entry.value, f"the version of {name}") for name, entry in held.items()})
 
 
 def _seed(node: Node) -> int:

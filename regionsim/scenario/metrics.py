@@ -41,6 +41,10 @@ class Ledger:
     loads: dict[str, array[int]] = field(default_factory=dict)
     """By workload: when the calls were sent that were load only."""
     loads_by_region: dict[str, array[int]] = field(default_factory=dict)
+    over_count: int = 0
+    """Calls of workloads and steps that are over."""
+    failed_count: int = 0
+    """Those of them that their application had no answer to."""
     _in_flight: dict[int, Future[None] | None] = field(default_factory=dict)
     """By number; a future only where somebody waits for the call."""
     _sent_count: int = 0
@@ -58,6 +62,11 @@ class Ledger:
         if region:
             self.loads_by_region.setdefault(region, array("q")).append(at_ns)
 
+    @property
+    def load_count(self) -> int:
+        """Calls that were load only and found a Region."""
+        return sum(len(sent) for sent in self.loads_by_region.values())
+
     async def caught_up(self) -> None:
         """Wait until every call that has been sent by now is over.
 
@@ -73,6 +82,8 @@ class Ledger:
         over = self._in_flight.pop(number)
         if over is not None and not over.done():  # whoever waited for it may have been cancelled
             over.set_result(None)
+        self.over_count += 1
+        self.failed_count += reply.is_failure
         if workload is not None:
             seen = CallSeen(reply.sent_at_ns, reply.answered_at_ns, reply.error, reply.is_failure)
             self.by_workload.setdefault(workload, []).append(seen)

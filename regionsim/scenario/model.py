@@ -205,5 +205,9 @@ class Scenario:
     workloads: Mapping[str, Workload]
     steps: tuple[Step, ...]
     until_ns: int | None
+    versions: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """Of a failure file: what it was written by."""
+    failed: str = ""
+    """Of a failure file: what did not hold."""
     warnings: tuple[ScenarioError, ...] = ()
     """What is odd in the file, and no mistake."""

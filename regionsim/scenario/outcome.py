@@ -6,8 +6,18 @@ from collections.abc import Iterable, Sequence
 
 from regionsim.kms.key import KmsKey
 from regionsim.runtime.histogram import Histogram
+from regionsim.scenario.metering import Meter
 from regionsim.scenario.metrics import CallSeen, Ledger, measure
-from regionsim.scenario.results import InvariantResult, KeyResult, RegionResult, StepResult, Verdict, WorkloadResult
+from regionsim.scenario.results import (
+    CostResult,
+    InvariantResult,
+    KeyResult,
+    RegionResult,
+    Resilience,
+    StepResult,
+    Verdict,
+    WorkloadResult,
+)
 from regionsim.simulation.simulation import Simulation
 from regionsim.snapshot import Snapshot
 
@@ -55,6 +65,22 @@ def region_results(snapshot: Snapshot, ledger: Ledger, simulation: Simulation) -
         )
         for name, picture in snapshot.regions.items()
     }
+
+
+def resilience(ledger: Ledger, meter: Meter) -> Resilience:
+    """How callers and Regions got over what went wrong."""
+    return Resilience(
+        availability=1 - ledger.failed_count / ledger.over_count if ledger.over_count else None,
+        recovery_seconds=meter.recovery_seconds or 0.0,
+        unreplicated_rotations_max=meter.rotations_were_open(),
+        failed_calls=ledger.failed_count,
+    )
+
+
+def cost_result(ledger: Ledger, meter: Meter) -> CostResult:
+    """What AWS would have asked for the run."""
+    cost = meter.cost(loads=ledger.load_count)
+    return CostResult(total=cost.total, keys=cost.keys, requests=cost.requests)
 
 
 def workload_results(workloads: Iterable[str], ledger: Ledger) -> dict[str, WorkloadResult]:

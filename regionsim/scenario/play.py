@@ -20,7 +20,8 @@ from regionsim.scenario.answers import judge, plain_answer
 from regionsim.scenario.background import Background
 from regionsim.scenario.errors import quoted
 from regionsim.scenario.looking import failures, look
-from regionsim.scenario.measuring import unmet_metrics
+from regionsim.scenario.measuring import Marks, Measures, unmet_metrics
+from regionsim.scenario.metering import Meter
 from regionsim.scenario.metrics import Ledger
 from regionsim.scenario.model import (
     CallStep,
@@ -54,6 +55,8 @@ class Player:
         self._transcript = transcript
         self._scope = Scope("scenario")
         self._fault_timers: dict[str, Cancellable] = {}
+        self.meter = Meter(simulation)
+        self._marks = Marks(simulation)
         self._triggers: Triggers | None = None
         self._background = Background(scenario, simulation, self._scope, self.saved, self.results, ledger, transcript)
 
@@ -63,6 +66,8 @@ class Player:
             self.saved[name] = key_id
             self._transcript.name(key_id, name)
         self._transcript.gather(self._simulation.bulk_key_ids)
+        self.meter.begin()
+        self._marks.begin(self._scenario.steps, self._scope)
         self._background.begin()
         waiting = self._arm()
         tasks: list[Awaitable[None]] = []
@@ -80,6 +85,7 @@ class Player:
         await _sleep_until(self._end_ns())
         await self._background.end()
         await settle(self._simulation)
+        self.meter.end()
 
     def _arm(self) -> dict[int, Awaitable[None]]:
         """Let every step with `when` wait for its event, from now until the end."""
@@ -263,7 +269,8 @@ class Player:
     async def _measure(self, step: ExpectMetricStep) -> str:
         """Measure at this instant; how the calls that are on their way now will end is part of it."""
         at_ns = now_ns()
-        problem, words = await unmet_metrics(step, self._ledger, self._simulation)
+        measures = Measures(ledger=self._ledger, simulation=self._simulation, meter=self.meter, marks=self._marks)
+        problem, words = await unmet_metrics(step, measures)
         self._transcript.add(at_ns, step.region or "", "expect_metric", words)
         return problem
 

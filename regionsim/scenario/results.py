@@ -73,6 +73,30 @@ class KeyResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Resilience:
+    """How callers and Regions got over what went wrong.
+
+    `availability`: answered without server error or time-out / sent, of all calls; None without any.
+    `recovery_seconds`: the longest time from the end of a fault until all Regions agreed; 0.0 without a fault.
+    `unreplicated_rotations_max`: rotations that were open at once, at most.
+    """
+
+    availability: float | None
+    recovery_seconds: float
+    unreplicated_rotations_max: int
+    failed_calls: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CostResult:
+    """What AWS would have asked for the run, in USD (`prices`)."""
+
+    total: float
+    keys: float
+    requests: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WorkloadResult:
     """What one workload did: calls that it sent, how many of them for real, and how many a second (0 of 1 call)."""
 
@@ -100,6 +124,9 @@ class RunResult:
     regions: Mapping[str, RegionResult]
     keys: tuple[KeyResult, ...]
     transcript: tuple[Line, ...] = field(repr=False)
+    resilience: Resilience | None = None
+    """None only of a run that was stopped before its end, as `cost_usd`."""
+    cost_usd: CostResult | None = None
     workloads: Mapping[str, WorkloadResult] = field(default_factory=lambda: MappingProxyType({}))
     interrupted: bool = False
 
@@ -123,6 +150,8 @@ class RunResult:
             "regions": {name: asdict(region) for name, region in self.regions.items()},
             "keys": [asdict(key) for key in self.keys],
         }
+        result["resilience"] = None if self.resilience is None else asdict(self.resilience)
+        result["cost_usd"] = None if self.cost_usd is None else asdict(self.cost_usd)
         if self.workloads:
             result["workloads"] = {name: asdict(workload) for name, workload in self.workloads.items()}
         return {**result, "interrupted": True} if self.interrupted else result

@@ -26,15 +26,18 @@ from regionsim.scenario.library import find_scenario
 from regionsim.scenario.load import LARGEST_SEED, load_scenario
 from regionsim.scenario.metrics import Ledger
 from regionsim.scenario.model import Scenario
-from regionsim.scenario.outcome import decide, key_results, region_results, workload_results
+from regionsim.scenario.outcome import cost_result, decide, key_results, region_results, resilience, workload_results
 from regionsim.scenario.play import Player
-from regionsim.scenario.results import InvariantResult, RunResult
+from regionsim.scenario.results import CostResult, InvariantResult, Resilience, RunResult
 from regionsim.scenario.transcript import Line, Transcript
 from regionsim.simulation.ground import ConnectionKind, virtual_ground
 from regionsim.simulation.simulation import Simulation
 from regionsim.snapshot import Snapshot
 
 _LAST_EVENTS = 20
+_EVENTS_PER_LOOK = 256
+_FIRST_PROGRESS_NS = 1_000_000_000
+_PROGRESS_EVERY_NS = 200_000_000
 _NS_PER_SECOND = 1e9
 
 
@@ -59,13 +62,17 @@ def run(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
-    """How a scenario is played. `on_line` hears each line of the transcript as it happens."""
+    """How a scenario is played. `on_line` hears each line of the transcript as it happens; `on_progress` the run's
+    instant (nanoseconds), now and then, once a second has really passed. `until_ns`: stop there, before the scenario's
+    own end."""
 
     seed: int | None = None
     connection: ConnectionKind = "inline"
     rate: float | None = None
     trace: Path | TextIO | None = None
     on_line: Callable[[Line], None] | None = None
+    on_progress: Callable[[int], None] | None = None
+    until_ns: int | None = None
 
     def __post_init__(self) -> None:
         if self.seed is not None and not 0 <= self.seed <= LARGEST_SEED:
@@ -99,12 +106,17 @@ def run_scenario(scenario: Scenario, options: RunOptions) -> RunResult:
         stack.callback(loop.close)
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="regionsim-")))
         stack.enter_context(_BugContext(scenario, seed, trace))
-        one = _Run(scenario, seed, trace, folder, options)
+        one = _Run(scenario, seed, trace, folder, options, loop)
         if options.trace is not None:
             one.write_to(stack.enter_context(_TraceFile(options.trace, scenario, seed, loop)))
+        if options.on_progress is not None:
+            one.write_to(_Progress(options.on_progress, wall))
+        if options.until_ns is not None:
+            loop.call_at_ns(options.until_ns, one.stop_here)
         is_interrupted = not _to_the_end(one, loop, options.rate, interrupts)
         wall_seconds = (wall.now_ns() - began_ns) / _NS_PER_SECOND
-        return one.result(wall_seconds, is_interrupted=is_interrupted or interrupts.is_asked)
+        is_interrupted = (is_interrupted and not one.is_stopped) or interrupts.is_asked
+        return one.result(wall_seconds, is_interrupted=is_interrupted)
 
 
 def _to_the_end(one: _Run, loop: VirtualLoop, rate: float | None, interrupts: Interrupts) -> bool:
@@ -132,7 +144,12 @@ def _to_the_end(one: _Run, loop: VirtualLoop, rate: float | None, interrupts: In
 class _Run:
     """The parts of one run, and what is known of it so far."""
 
-    def __init__(self, scenario: Scenario, seed: int, trace: Trace, folder: Path, options: RunOptions) -> None:
+    def __init__(
+        self, scenario: Scenario, seed: int, trace: Trace, folder: Path, options: RunOptions, loop: VirtualLoop
+    ) -> None:
+        self.is_stopped = False
+        """True when it was to stop before the scenario's end, and has."""
+        self._loop = loop
         self._scenario = scenario
         self._seed = seed
         self._trace = trace
@@ -151,11 +168,20 @@ class _Run:
         self._player = Player(scenario, self._simulation, self._ledger, self._transcript)
         self._end: tuple[str, int, int] | None = None
         self._snapshot: Snapshot | None = None
+        self._resilience: Resilience | None = None
+        self._cost: CostResult | None = None
         self._findings: tuple[Finding, ...] = ()
 
     def write_to(self, sink: Callable[[Event], None]) -> None:
         """Hand every event of the run to `sink`; what is traced once the run is over is no part of it."""
         self._trace.add_sink(lambda event: sink(event) if self._end is None else None)
+
+    def stop_here(self) -> None:
+        """End the run at this instant; what there is by now is its result."""
+        if self._end is None and not self._findings:
+            self.is_stopped = True
+            self._look_back()
+            self._loop.fail(KeyboardInterrupt())
 
     async def main(self) -> None:
         """Start, play, look at the end, stop."""
@@ -168,10 +194,16 @@ class _Run:
             self._abandon()
 
     async def _play(self) -> None:
-        simulation, trace = self._simulation, self._trace
-        await simulation.start()
+        await self._simulation.start()
         await self._player.play()
+        self._look_back()
+
+    def _look_back(self) -> None:
+        """Take down what the run has come to."""
+        simulation, trace = self._simulation, self._trace
         self._snapshot = simulation.snapshot()
+        self._resilience = resilience(self._ledger, self._player.meter)
+        self._cost = cost_result(self._ledger, self._player.meter)
         self._end = (trace.digest, trace.count, self._snapshot.at_ns - simulation.world.start_at_ns)
 
     def _abandon(self) -> None:
@@ -212,10 +244,28 @@ class _Run:
                 {} if snapshot is None else region_results(snapshot, self._ledger, self._simulation)
             ),
             keys=() if snapshot is None else key_results(snapshot),
+            resilience=self._resilience,
+            cost_usd=self._cost,
             workloads=MappingProxyType(workload_results(self._scenario.workloads, self._ledger)),
             transcript=self._transcript.lines,
             interrupted=is_interrupted,
         )
+
+
+class _Progress:
+    """Tells how far the run is, a few times a second."""
+
+    def __init__(self, tell: Callable[[int], None], wall: WallClock) -> None:
+        self._tell = tell
+        self._wall = wall
+        self._next_ns = wall.now_ns() + _FIRST_PROGRESS_NS
+        self._count = 0
+
+    def __call__(self, event: Event) -> None:
+        self._count += 1
+        if self._count % _EVENTS_PER_LOOK == 0 and self._wall.now_ns() >= self._next_ns:
+            self._next_ns = self._wall.now_ns() + _PROGRESS_EVERY_NS
+            self._tell(event.t_ns)
 
 
 def _invariant(finding: Finding) -> InvariantResult:

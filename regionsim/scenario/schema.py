@@ -166,9 +166,7 @@ def _calls() -> dict[str, Schema]:
 def _steps() -> dict[str, Schema]:
     faults = {name: _fault(FAULT_WORDS[name]) for name in ACTED_ON}
     comparison = {"anyOf": [{"type": "number"}, {"type": "string", "pattern": f"^(?:{COMPARISON.pattern})$"}]}
-    metrics = {
-        metric.name: {"description": metric.about, **comparison} for metric in METRICS.values() if not metric.is_later
-    }
+    metrics = {metric.name: {"description": metric.about, **comparison} for metric in METRICS.values()}
     return {
         Takes.FAULT: {
             "type": "object",

@@ -97,8 +97,8 @@ SCENARIO = _keys(
     _key("workloads", Takes.WORKLOADS, "repeated calls in the background, by name"),
     _key("steps", Takes.STEPS, "what happens, and what must be true, in order", required=True),
     _key("until", Takes.DURATION, "when the run ends; by default when the last step has ended"),
-    _later("versions", "the versions that a failure file was written by"),
-    _later("failed", "the checker that a failure file was written for"),
+    _key("versions", Takes.TAGS, "the versions that a failure file was written by"),
+    _key("failed", Takes.TEXT, "what did not hold when a failure file was written"),
 )
 LINKS = _keys(
     _key("latencies", Takes.LATENCIES, "aws (measured between AWS's Regions), or one way for every pair"),
@@ -260,15 +260,22 @@ class Metric:
     name: str
     unit: Unit
     about: str
-    is_later: bool = False
 
 
-def _metric(name: str, unit: Unit, about: str, *, later: bool = False) -> Metric:
-    return Metric(name=name, unit=unit, about=about, is_later=later)
+def _metric(name: str, unit: Unit, about: str) -> Metric:
+    return Metric(name=name, unit=unit, about=about)
 
 
 REQUESTS = "requests"
 LAG = "replication_lag_p99_ms"
+HSM_UTILISATION = "hsm_utilisation"
+RECOVERY = "recovery_seconds"
+COST = "cost_usd"
+OF_REGIONS = frozenset({LAG, HSM_UTILISATION, COST})
+"""Metrics of Regions that no workload has."""
+
+WHOLE_RUN = frozenset({LAG, RECOVERY, COST})
+"""Metrics that no window cuts."""
 
 METRICS = MappingProxyType(
     {
@@ -291,9 +298,9 @@ METRICS = MappingProxyType(
             _metric(
                 LAG, Unit.MILLISECONDS, "from a Region's commit until others have applied it; of a Region, whole run"
             ),
-            _metric("hsm_utilisation", Unit.RATIO, "busy time of the HSMs / time", later=True),
-            _metric("recovery_seconds", Unit.SECONDS, "from heal to convergence", later=True),
-            _metric("cost_usd", Unit.USD, "what AWS would have asked for it", later=True),
+            _metric(HSM_UTILISATION, Unit.RATIO, "busy time of the HSMs / time; of a Region"),
+            _metric(RECOVERY, Unit.SECONDS, "the longest time from a heal until all Regions agreed again; whole run"),
+            _metric(COST, Unit.USD, "what AWS would have asked for a Region's keys and requests; whole run"),
         )
     }
 )

@@ -18,6 +18,7 @@ from regionsim.faults.vocabulary import describe, name_of
 from regionsim.hsm.fleet import Fleet
 from regionsim.hsm.profiles import profile_named
 from regionsim.hsm.replication_keys import ReplicationRegistry
+from regionsim.kms.key import KmsKey
 from regionsim.kms.plan import Call
 from regionsim.kms.writes import PutKey
 from regionsim.network.network import Network
@@ -59,6 +60,7 @@ class Simulation:
         )
         self._scope = Scope("simulation")
         self._registry = ReplicationRegistry()
+        self._key_listeners: list[Callable[[str, str, KmsKey | None], object]] = []
         self._fired_listeners: list[Callable[[Fired], object]] = []
         self._unreachable_since: dict[str, int] = {}
         self._unavailable_ns = dict.fromkeys(world.regions, 0)
@@ -163,6 +165,14 @@ class Simulation:
             self._fired_listeners.remove(fired.append)
         return tuple(fired)
 
+    def on_key(self, listener: Callable[[str, str, KmsKey | None], object]) -> None:
+        """Let `listener` hear of each key that a commit changes: Region, key id, the key (None: it is deleted)."""
+        self._key_listeners.append(listener)
+
+    def _key_changed(self, region: str, key_id: str, key: KmsKey | None) -> None:
+        for listener in self._key_listeners:
+            listener(region, key_id, key)
+
     def _fired(self, fired: Fired) -> None:
         for listener in self._fired_listeners:
             listener(fired)
@@ -254,6 +264,7 @@ class Simulation:
             open_store=open_store,
             send=self.network.send,
             on_fired=self._fired,
+            on_key=self._key_changed,
         )
         return Region(
             name,

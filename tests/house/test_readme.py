@@ -51,9 +51,10 @@ def test_the_help_text_is_the_programs():
     assert readme_help.shown_text() == readme_help.help_text(), "run `python tests/generators/readme_help.py`"
 
 
-def test_the_example_is_a_scenario_that_plays(tmp_path):
+@pytest.mark.parametrize("example", ["example", "example: a year"])
+def test_an_example_is_a_scenario_that_plays(tmp_path, example):
     path = tmp_path / "example.yaml"
-    path.write_text(block("example"), encoding="utf-8")
+    path.write_text(block(example), encoding="utf-8")
     ask = "import sys; from regionsim.cli import main; sys.exit(main())"
     for command in ("check", "run"):
         played = subprocess.run(

@@ -25,8 +25,12 @@ CREATE = "{as: alice, in: us-east-1, call: {CreateKey: {MultiRegion: true}}, sav
 DESCRIBE = "as: alice, in: us-east-1, call: {DescribeKey: {KeyId: $key}}"
 
 
-def play(*steps: str, more: str = "", seed: int = 1) -> RunResult:
-    text = HEAD + more + "steps:\n" + "".join(f"  - {step}\n" for step in steps)
+def play(*steps: str, more: str = "", seed: int = 1, head_instead: dict[str, str] | None = None) -> RunResult:
+    head = HEAD
+    for old, new in (head_instead or {}).items():
+        assert old in head
+        head = head.replace(old, new)
+    text = head + more + "steps:\n" + "".join(f"  - {step}\n" for step in steps)
     return run_scenario(read_scenario(text, "test.yaml"), RunOptions(seed=seed))
 
 

@@ -72,7 +72,7 @@ def test_the_json_has_what_it_promises(flat_out):
     found = json.loads(json.dumps(flat_out.as_json()))
     assert list(found) == [
         "scenario", "seed", "verdict", "trace_sha256", "virtual_seconds", "wall_seconds", "events",
-        "expectations", "invariants", "regions", "keys",
+        "expectations", "invariants", "regions", "keys", "resilience", "cost_usd",
     ]  # fmt: skip
     assert set(found["expectations"][0]) == {"step", "line", "passed", "message"}
     assert set(found["invariants"][0]) == {"name", "kind", "checked", "passed", "detail"}
@@ -82,6 +82,11 @@ def test_the_json_has_what_it_promises(flat_out):
     }  # fmt: skip
     assert set(region["latency_ms"]) == {"p50", "p99", "p999", "max"}
     assert region["replication_lag_ms"] == {}
+    assert set(found["resilience"]) == {
+        "availability", "recovery_seconds", "unreplicated_rotations_max", "failed_calls",
+    }  # fmt: skip
+    assert set(found["cost_usd"]) == {"total", "keys", "requests"}
+    assert found["cost_usd"]["total"] == pytest.approx(found["cost_usd"]["keys"] + found["cost_usd"]["requests"])
     assert set(found["keys"][0]) == {"key_id", "primary", "replicas", "rotations"}
     assert (region["requests"], region["refused"], region["denied"]) == (12, 3, 1)
     assert (found["verdict"], found["virtual_seconds"]) == ("ok", 120.0)
