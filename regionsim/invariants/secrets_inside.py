@@ -11,7 +11,8 @@ and the finding says so.
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 
 from regionsim.invariants.verdicts import Finding, Kind, Kinds
 from regionsim.network.envelope import Envelope
@@ -21,6 +22,10 @@ from regionsim.simulation.simulation import Simulation
 _BYTES_SEARCHED_AT_MOST = 2_000_000_000
 _FORM_COUNT = 5
 _KEPT_AT_MOST = 32_000_000
+_BLOCK_BYTES = 1_000_000
+_OURS = ".overheard"
+"""Ends the names of the files in which this check keeps what it has heard; they are beside those of the Regions."""
+
 _SECRETS_MAY_GO = frozenset({"fault_begins", "region_crashed", "domain_key_rotated", "hsm_state"})
 
 
@@ -33,8 +38,8 @@ class SecretsStayInside:
         self.finding = Finding(name="secrets_stay_inside_hsms", kind=Kind.SAFETY)
         self._simulation = simulation
         self._secrets: dict[bytes, None] = {}
-        self._on_links = _Kept("links")
-        self._in_trace = _Kept("the trace")
+        self._on_links = _Kept("links", simulation.folder / f"links{_OURS}")
+        self._in_trace = _Kept("the trace", simulation.folder / f"trace{_OURS}")
         simulation.network.tap(self._overhear)
         simulation.trace.add_line_sink(self._in_trace.add)
 
@@ -57,38 +62,63 @@ class SecretsStayInside:
         assert simulation.trace.digest, "asking for the digest hands over the last lines"
         self._collect(simulation.regions)
         secrets = list(self._secrets)
-        places = {"a link": bytes(self._on_links.found), "the trace": bytes(self._in_trace.found), **_files(simulation)}
-        total = sum(map(len, places.values())) * _FORM_COUNT or 1
+        places = {**_files(simulation.folder), "a link": self._on_links.kept(), "the trace": self._in_trace.kept()}
+        total = sum(path.stat().st_size for path in places.values()) * _FORM_COUNT or 1
         every = max(1, -(-len(secrets) * total // _BYTES_SEARCHED_AT_MOST))
         left_out = [kept.words for kept in (self._on_links, self._in_trace) if kept.is_cut]
         if every > 1:
             left_out.append(f"one in {every} of {len(secrets)} secrets was searched for")
         self.finding.detail = "; ".join(left_out)
         at_ns = simulation.clock.now_ns() - simulation.world.start_at_ns
-        for secret in secrets[::every]:
-            for place, content in places.items():
-                self.finding.checked += 1
-                if any(form in content for form in _forms(secret)):
-                    self.finding.violate(at_ns, f"a secret of an HSM was found in {place}")
+        forms = [tuple(_forms(secret)) for secret in secrets[::every]]
+        for place, path in places.items():
+            self.finding.checked += len(forms)
+            if _holds_any(path, forms):
+                self.finding.violate(at_ns, f"a secret of an HSM was found in {place}")
 
 
 class _Kept:
-    """The first bytes of something that may be endless."""
+    """The first bytes of something that may be endless, in a file: a long run would fill the memory with them."""
 
-    def __init__(self, name: str) -> None:
-        self.found = bytearray()
+    def __init__(self, name: str, path: Path) -> None:
         self.is_cut = False
         self._name = name
+        self._path = path
+        self._waiting = bytearray()
+        self._kept_bytes = 0
 
     @property
     def words(self) -> str:
-        return f"only the first {len(self.found):,} bytes of {self._name} were searched"
+        return f"only the first {self._kept_bytes:,} bytes of {self._name} were searched"
 
     def add(self, more: bytes) -> None:
-        if len(self.found) < _KEPT_AT_MOST:
-            self.found += more
-        else:
+        if self._kept_bytes >= _KEPT_AT_MOST:
             self.is_cut = True
+            return
+        self._kept_bytes += len(more)
+        self._waiting += more
+        if len(self._waiting) >= _BLOCK_BYTES:
+            self.kept()
+
+    def kept(self) -> Path:
+        """The file that holds all of it."""
+        with self._path.open("ab") as file:
+            file.write(self._waiting)
+        self._waiting.clear()
+        return self._path
+
+
+def _holds_any(path: Path, secrets: Sequence[tuple[bytes, ...]]) -> bool:
+    """Whether the file holds one of the secrets in one of its forms; read block by block."""
+    longest = max((len(form) for forms in secrets for form in forms), default=1)
+    with path.open("rb") as file:
+        before = b""
+        while block := file.read(_BLOCK_BYTES):
+            content = before + block
+            if any(form in content for forms in secrets for form in forms):
+                return True
+            before = content[-longest:]
+    return False
 
 
 def _forms(secret: bytes) -> Iterator[bytes]:
@@ -100,5 +130,6 @@ def _forms(secret: bytes) -> Iterator[bytes]:
         yield encoded[4 * (shift > 0) : len(encoded) // 4 * 4 - 4]
 
 
-def _files(simulation: Simulation) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in sorted(simulation.folder.iterdir()) if path.is_file()}
+def _files(folder: Path) -> dict[str, Path]:
+    """Everything that the Regions have written, by name."""
+    return {path.name: path for path in sorted(folder.iterdir()) if path.is_file() and path.suffix != _OURS}
