@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from sys import intern
 from typing import Any
 
 from regionsim.kms.key import (
@@ -46,7 +47,8 @@ def key_row(key: KmsKey) -> tuple[Any, ...]:
 
 
 def key_from_row(row: Sequence[Any]) -> KmsKey:
-    """The key whose `key_row` this is."""
+    """The key whose `key_row` this is. Its texts are shared with every Region's that keeps the same."""
+    row = [intern(value) if isinstance(value, str) else value for value in row]
     return KmsKey(
         shared=_shared_from_row(row[:_SHARED_COUNT]),
         regional=_regional_from_row(row[_SHARED_COUNT:-1]),
@@ -76,9 +78,9 @@ def alias_from_row(row: Sequence[Any]) -> Alias:
     """The alias whose `alias_row` this is."""
     account, name, target_key_id, created_at_ns, updated_at_ns, version = row
     return Alias(
-        account=account,
-        name=name,
-        target_key_id=target_key_id,
+        account=intern(account),
+        name=intern(name),
+        target_key_id=intern(target_key_id),
         created_at_ns=created_at_ns,
         updated_at_ns=updated_at_ns,
         version=version,
@@ -178,7 +180,7 @@ def _described(material: KeyMaterial) -> dict[str, Any]:
 def _material(described: dict[str, Any]) -> KeyMaterial:
     rotation_type = described["rotation_type"]
     return KeyMaterial(
-        material_id=described["material_id"],
+        material_id=intern(described["material_id"]),
         created_at_ns=described["created_at_ns"],
         rotation_type=None if rotation_type is None else RotationType(rotation_type),
         rotated_at_ns=described["rotated_at_ns"],

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Sequence
+from sys import intern
 from typing import assert_never
 
 from regionsim.kms.hsm_jobs import MaterialRef
@@ -130,7 +131,7 @@ def load_writes(connection: sqlite3.Connection) -> Iterator[Write]:
     for key_id, material_id, token in connection.execute(
         "SELECT key_id, material_id, token FROM tokens ORDER BY sequence"
     ):
-        yield PutToken(material=MaterialRef(key_id=key_id, material_id=material_id, token=token))
+        yield PutToken(material=MaterialRef(key_id=intern(key_id), material_id=intern(material_id), token=token))
 
 
 def put_outbox(connection: sqlite3.Connection, entry: OutboxEntry) -> int:
