@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from regionsim.invariants.secrets_inside import _forms, _holds_any, _Kept
 from regionsim.network.envelope import Envelope
 from regionsim.store.values import Commit, OutboxEntry
 from tests.simulation.many_regions import EU, US, Play
@@ -133,3 +134,26 @@ def test_a_secret_that_its_hsms_have_forgotten_since_is_found(tmp_path: Path) ->
         world.simulation.trace.emit(EU, "careless", note=secret.hex())
 
     assert failed(findings_of(script, tmp_path)) == {"secrets_stay_inside_hsms"}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("block_bytes", [7, 64, 65, 1000])
+def test_a_secret_that_lies_across_blocks_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str, block_bytes: int
+) -> None:
+    monkeypatch.setattr("regionsim.invariants.secrets_inside._BLOCK_BYTES", block_bytes)
+    secret = bytes(range(32))
+    path = tmp_path / "file"
+    path.write_bytes(bytes(50) + FORMS[form](secret) + bytes(50))
+    assert _holds_any(path, [tuple(_forms(secret))])
+    assert not _holds_any(path, [tuple(_forms(secret[::-1]))])
+
+
+def test_what_was_heard_is_kept_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("regionsim.invariants.secrets_inside._BLOCK_BYTES", 10)
+    kept = _Kept("links", tmp_path / "links")
+    parts = [bytes([number]) * number for number in range(20)]
+    for part in parts:
+        kept.add(part)
+    assert kept.kept().read_bytes() == b"".join(parts)
+    assert not kept.is_cut

@@ -33,6 +33,7 @@ from regionsim.region.wire import (
     pack_frame,
     pack_message,
     unpack_audit,
+    unpack_calls,
     unpack_frame,
     unpack_message,
 )
@@ -76,6 +77,7 @@ def test_a_frame_comes_back_in_order(sent: list[Message]) -> None:
 @given(st.lists(values_of(AuditEntry), max_size=3))
 def test_audit_entries_come_back(entries: list[AuditEntry]) -> None:
     assert unpack_audit(pack_audit(entries)) == entries
+    assert unpack_calls(pack_audit(entries)) == [entry.request_id for entry in entries if entry.caller is not None]
 
 
 @given(messages())

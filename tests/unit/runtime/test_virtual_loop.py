@@ -226,6 +226,25 @@ def test_a_task_exception_that_nobody_awaited_fails_the_run():
     assert "raised in task 'orphan', which nobody awaited" in caught.value.__notes__
 
 
+def test_a_lost_exception_is_not_swept_away_with_the_tasks_that_have_ended():
+    async def fail() -> None:
+        raise ValueError("lost early")
+
+    async def nothing() -> None:
+        pass
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        kept = loop.create_task(fail())
+        for _ in range(2000):
+            await loop.create_task(nothing())
+        assert kept.done()
+        assert len(loop._tasks) < 1000, "the loop lets go of tasks that have ended"
+
+    with pytest.raises(ValueError, match="lost early"):
+        run_virtual(main())
+
+
 def test_every_lost_exception_is_told_the_first_is_raised():
     async def main():
         for name in ("first", "second"):
