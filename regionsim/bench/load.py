@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from regionsim.authorization.principals import Principal
@@ -19,7 +20,8 @@ from regionsim.names.ids import new_uuid
 from regionsim.region.region import Region, Reply
 from regionsim.runtime.entropy import Stream
 from regionsim.runtime.histogram import Histogram
-from regionsim.runtime.tasks import Scope, future, now_ns
+from regionsim.runtime.tasks import Future, Scope, future, now_ns
+from regionsim.store.errors import StoreError
 
 KEY_COUNT = 16
 
@@ -44,7 +46,7 @@ class Load:
         self._scope = scope
         self._is_durable = is_durable
         self._is_committing = False
-        self._waiters: list[Any] = []
+        self._waiters: list[Future[Any]] = []
         self._number = 0
         self._stock = Stock(key_ids=(), ciphertexts=())
 
@@ -86,7 +88,7 @@ class Load:
             caller=self._caller,
             request_id=new_uuid(self._stream.bytes(16)),
         )
-        self.region.accept(call, answered.set_result)
+        self.region.accept(call, partial(_settle, answered))
         reply: Reply = await answered
         return reply
 
@@ -97,7 +99,7 @@ class Load:
         return reply or {}
 
     async def _kept(self) -> None:
-        """Wait until everything that was answered by now is on the disk."""
+        """Wait until everything that was answered by now is on the disk. Errors: StoreError."""
         waiter = future()
         self._waiters.append(waiter)
         if not self._is_committing:
@@ -108,7 +110,19 @@ class Load:
     async def _commit(self) -> None:
         while self._waiters:
             served, self._waiters = self._waiters, []
-            await self.region.flush_audit()
-            for waiter in served:
-                waiter.set_result(None)
+            try:
+                await self.region.flush_audit()
+            except StoreError as error:
+                for waiter in served:
+                    if not waiter.done():
+                        waiter.set_exception(error)
+            else:
+                for waiter in served:
+                    _settle(waiter, None)
         self._is_committing = False
+
+
+def _settle(waiter: Future[Any], value: object) -> None:
+    """Give the value to whoever waits; an interrupted run waits for nothing any more."""
+    if not waiter.done():
+        waiter.set_result(value)

@@ -19,12 +19,14 @@ from regionsim.bench.load import Load, Tally
 from regionsim.bench.operations import OPERATIONS, Measured
 from regionsim.bench.results import BenchResult, OperationCost, RegionOperation, RegionTotal, Spread
 from regionsim.bench.settings import BenchSettings
+from regionsim.names.mistakes import ConfigError
 from regionsim.runtime.clock import cpu_ns
 from regionsim.runtime.loop import run_real_time
 from regionsim.runtime.tasks import Scope, now_ns, sleep
 from regionsim.simulation.ground import live_ground
 from regionsim.simulation.simulation import Simulation
 from regionsim.simulation.world import World
+from regionsim.store.errors import StoreError
 
 ROUNDS = 5
 _CEILING_COUNT = 2_000
@@ -40,7 +42,10 @@ OnProgress = Callable[[float, str], None]
 def run_bench(settings: BenchSettings, on_progress: OnProgress = lambda share, what: None) -> BenchResult:
     """Measure, on data in a folder that is removed afterwards. Errors: ConfigError."""
     with tempfile.TemporaryDirectory(prefix="regionsim-bench-") as folder:
-        return run_real_time(_Bench(settings, on_progress).main(Path(folder)))
+        try:
+            return run_real_time(_Bench(settings, on_progress).main(Path(folder)))
+        except StoreError as error:
+            raise ConfigError(f"the disk under {folder} does not serve: {error}; TMPDIR names another") from None
 
 
 class _Bench:
@@ -60,7 +65,7 @@ class _Bench:
     async def main(self, folder: Path) -> BenchResult:
         """Set the world up, measure all rounds, take it down."""
         simulation = Simulation(_world(self._settings), live_ground(folder))
-        scope = Scope("bench")
+        scope = Scope("bench", on_failure=lambda error: None)  # whoever awaits the caller raises it
         await simulation.start()
         try:
             await self._measure(simulation, scope)

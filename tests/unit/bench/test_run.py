@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +28,8 @@ from regionsim.runtime.tasks import Scope, now_ns
 from regionsim.simulation.ground import live_ground
 from regionsim.simulation.simulation import Simulation
 from regionsim.simulation.world import World
-from tests.simulation.one_region import HERE, HOME, directory_of_two_accounts
+from regionsim.store.errors import StoreError
+from tests.simulation.one_region import HERE, HOME, OneRegion, directory_of_two_accounts, one_region
 
 
 @pytest.fixture(scope="module")
@@ -149,6 +154,30 @@ def test_refused_calls_are_counted(tmp_path):
         assert tally.first_refusal.startswith("AccessDeniedException: ")
 
     with_load(tmp_path, use, by="bob")
+
+
+@one_region()
+async def test_who_waits_for_a_disk_that_fails_is_told(kms: OneRegion) -> None:
+    scope = Scope("test")
+    load = Load(kms.region, kms.principal("alice"), OsEntropy().stream("test"), scope, is_durable=True)
+    await load.prepare()
+    await kms.region.flush_audit()
+    kms.break_disk()
+    await kms.call("alice", "GenerateRandom", NumberOfBytes=8)
+    with pytest.raises(StoreError):
+        await load._kept()
+    kms.mend_disk()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+@pytest.mark.parametrize("words", [[], ["--durable"]])
+def test_an_interrupted_run_says_so_and_nothing_else(words):
+    command = [sys.executable, "-m", "regionsim", "bench", "--seconds", "60", *words]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        time.sleep(1.5)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=20)
+    assert (process.returncode, out, err) == (130, "", "interrupted\n")
 
 
 # ------------------------------------------------------------------------------------------------------ the command line
