@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable
-
 from regionsim.invariants.audit_complete import AuditComplete
 from regionsim.invariants.calendar_kept import CalendarKept
 from regionsim.invariants.denied_calls import DeniedNeverReachesHsm
@@ -35,12 +32,10 @@ class Watch:
             SecretsStayInside(simulation),
         )
         self._about_a_key = [one.watch for one in self._invariants if one.kinds is ABOUT_A_KEY]
-        self._by_kind: dict[str, list[Callable[[Event], None]]] = defaultdict(list)
+        simulation.trace.add_sink(self._watch_keys)
         for one in self._invariants:
-            for kind in one.kinds or ():
-                self._by_kind[kind].append(one.watch)
-        self._is_over = False
-        simulation.trace.add_sink(self._watch)
+            if one.kinds is not ABOUT_A_KEY:
+                simulation.trace.add_sink(one.watch, one.kinds)
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -50,16 +45,16 @@ class Watch:
     async def conclude(self) -> tuple[Finding, ...]:
         """The final tallies. HSMs are asked and files are read; what that traces is no part of the run."""
         await self._simulation.lives_ended()
-        self._is_over = True
+        self._hear_no_more()
         for invariant in self._invariants:
             await invariant.conclude(self._simulation)
         return self.findings
 
-    def _watch(self, event: Event) -> None:
-        if self._is_over:
-            return
-        for watch in self._by_kind.get(event.kind, ()):
-            watch(event)
+    def _hear_no_more(self) -> None:
+        for sink in (self._watch_keys, *(one.watch for one in self._invariants)):
+            self._simulation.trace.remove_sink(sink)
+
+    def _watch_keys(self, event: Event) -> None:
         if is_about_a_key(event):
             for watch in self._about_a_key:
                 watch(event)

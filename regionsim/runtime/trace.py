@@ -15,7 +15,7 @@ import hashlib
 import json
 import math
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from json.encoder import encode_basestring_ascii
 from pathlib import Path
 from types import TracebackType
@@ -84,6 +84,26 @@ def event_line(event: Event) -> str:
     return line + "}"
 
 
+class _Sinks(dict[str, tuple[Sink, ...]]):
+    """Kind -> who wants events of that kind, in the order in which they came; found once for each kind."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._all: list[tuple[Sink, frozenset[str] | None]] = []
+
+    def add(self, sink: Sink, kinds: Iterable[str] | None) -> None:
+        self._all.append((sink, None if kinds is None else frozenset(kinds)))
+        self.clear()
+
+    def remove(self, sink: Sink) -> None:
+        self._all = [entry for entry in self._all if entry[0] != sink]
+        self.clear()
+
+    def __missing__(self, kind: str) -> tuple[Sink, ...]:
+        found = self[kind] = tuple(sink for sink, kinds in self._all if kinds is None or kind in kinds)
+        return found
+
+
 class Trace:
     """The events of a run: counted, hashed, the latest kept, each handed to the sinks.
 
@@ -97,7 +117,7 @@ class Trace:
         self._unhashed: list[str] = []
         self._hash = hashlib.sha256()
         self._hashed_count = 0
-        self._sinks: list[Sink] = []
+        self._sinks = _Sinks()
         self._line_sinks: list[LineSink] = []
 
     def emit(self, region: str, kind: str, /, **fields: FieldValue) -> None:
@@ -109,7 +129,7 @@ class Trace:
         else:
             self._hashed_count += 1
         self._recent.append(event)
-        for sink in self._sinks:
+        for sink in self._sinks[kind]:
             sink(event)
 
     def _note_line(self, event: Event) -> Event:
@@ -140,9 +160,13 @@ class Trace:
         """The last `n` events, oldest first; fewer when fewer are kept."""
         return list(self._recent)[-n:] if n > 0 else []
 
-    def add_sink(self, sink: Sink) -> None:
-        """Hand every event from now on to `sink`, which must not change it."""
-        self._sinks.append(sink)
+    def add_sink(self, sink: Sink, kinds: Iterable[str] | None = None) -> None:
+        """Hand every event from now on (of these kinds; None: of any) to `sink`, which must not change it."""
+        self._sinks.add(sink, kinds)
+
+    def remove_sink(self, sink: Sink) -> None:
+        """Hand no event to `sink` any more."""
+        self._sinks.remove(sink)
 
     def add_line_sink(self, sink: LineSink) -> None:
         """Hand the canonical lines, as they are hashed, to `sink`: many at once, all of them once `digest` was asked

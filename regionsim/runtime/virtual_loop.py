@@ -240,10 +240,13 @@ class VirtualLoop(asyncio.BaseEventLoop):
         The loop holds its tasks: asyncio alone would let a waiting task vanish with the garbage, at no repeatable
         instant.
         """
-        label = name if name is not None else getattr(coro, "__qualname__", type(coro).__name__)
+        label = str(name) if name is not None else getattr(coro, "__qualname__", type(coro).__name__)
         if len(self._tasks) >= self._sweep_at:
             self._sweep()
-        task: asyncio.Task[T] = super().create_task(coro, name=label, context=context, **options)
+        if self._closed:
+            self._refuse_closed()
+        # What asyncio's own create_task does where there is no task factory.
+        task: asyncio.Task[T] = asyncio.Task(coro, loop=self, name=label, context=context, **options)
         self._tasks[task] = None
         return task
 

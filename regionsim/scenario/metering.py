@@ -38,6 +38,9 @@ class Cost:
         return self.keys + self.requests
 
 
+_WATCHED = ("rotation_started", "rotation_completed", "fault_begins", "fault_ends")
+
+
 class Meter:
     """Watches one run."""
 
@@ -58,7 +61,7 @@ class Meter:
     def begin(self) -> None:
         """The Regions have booted: what is there is charged from now on."""
         self._simulation.on_key(self._key_changed)
-        self._simulation.trace.add_sink(self.watch)
+        self._simulation.trace.add_sink(self.watch, _WATCHED)
         for name, region in self._simulation.regions.items():
             for key in region.state.all_keys():
                 self._key_changed(name, key.key_id, key)

@@ -95,7 +95,7 @@ class Player:
             return {}
         assert until_ns is not None, "a file with when: has an end"
         self._triggers = Triggers((step.number, step.when) for step in steps if step.when is not None)
-        self._simulation.trace.add_sink(self._triggers.watch)
+        self._simulation.trace.add_sink(self._triggers.watch, self._triggers.kinds)
         self._scope.call_later_ns(max(0, until_ns - now_ns()), self._triggers.give_up)
         return {step.number: self._begin(step) for step in steps}
 

@@ -35,6 +35,11 @@ class Triggers:
         for wait in self._waits.values():
             self._by_event.setdefault(wait.when.event, []).append(wait)
 
+    @property
+    def kinds(self) -> Iterable[str]:
+        """The kinds of event that anybody waits for."""
+        return self._by_event
+
     def watch(self, event: Event) -> None:
         """Count one event of the trace."""
         for wait in self._by_event.get(event.kind, ()):
