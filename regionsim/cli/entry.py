@@ -21,9 +21,10 @@ from regionsim.cli.parser import DID_NOT_HOLD, INTERRUPTED, OK, WRONG_INPUT, Com
 from regionsim.cli.play import REPLAY, RUN
 from regionsim.cli.streams import open_streams
 from regionsim.cli.telling import style, tell, tell_bug, tell_mistake
+from regionsim.cli.tui import TUI
 from regionsim.names.mistakes import ConfigError, RegionsimError, advice
 
-_LATER = ("fuzz", "serve", "shrink", "sweep", "tui")
+_LATER = ("fuzz", "serve", "shrink", "sweep")
 """Commands of the interface that this version does not have."""
 
 
@@ -82,7 +83,7 @@ def _command(word: str) -> Command:
     raise ConfigError(f"there is no command '{word}'; {advice(word, COMMANDS)}")
 
 
-COMMANDS = {command.name: command for command in (RUN, REPLAY, BENCH, CHECK, DIFF, EXPLAIN, SCENARIOS, SCHEMA)}
+COMMANDS = {command.name: command for command in (RUN, REPLAY, BENCH, CHECK, DIFF, EXPLAIN, SCENARIOS, SCHEMA, TUI)}
 
 
 def help_text() -> str:

@@ -79,7 +79,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from types import MappingProxyType
-from typing import ClassVar, final
+from typing import TYPE_CHECKING, ClassVar, final
+
+if TYPE_CHECKING:
+    from regionsim.authorization.decide import Policies
+    from regionsim.authorization.request import Request
 
 
 class KmsError(Exception):
@@ -329,7 +333,14 @@ class FrontDoorRefusal(KmsError, family=True):
 
 
 class AccessDeniedException(FrontDoorRefusal):
-    """No policy allows the call, or one denies it."""
+    """No policy allows the call, or one denies it.
+
+    `reason` is what was decided on (the request, the policies), for who explains it; the caller hears only the message.
+    """
+
+    def __init__(self, message: str = "", *, reason: tuple[Request, Policies] | None = None) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class ExpiredTokenException(FrontDoorRefusal):

@@ -57,12 +57,14 @@ def require_on_key(
     request = key_request(
         view, caller, action, key, named=named, encryption_context=encryption_context, values=values or {}
     )
-    decision = decide_on_key(view, request, key.regional.policy)
+    policies = _policies(view, request.principal, _compiled(key.regional.policy))
+    decision = decide(request, policies)
     if decision.is_allowed:
         return
     if is_named_by_ciphertext and key.account != caller.account:
         raise AccessDeniedException(UNKNOWN_CIPHERTEXT_KEY)
-    raise AccessDeniedException(aws_message(request, decision, names_ciphertext=is_named_by_ciphertext))
+    message = aws_message(request, decision, names_ciphertext=is_named_by_ciphertext)
+    raise AccessDeniedException(message, reason=(request, policies))
 
 
 def key_request(
@@ -177,9 +179,10 @@ def _require_by_identity(
         region=view.region,
         context=DeferredContext(lambda: Context(_call_values(view, caller)).merged(values)),
     )
-    decision = decide(request, _policies(view, caller))
+    policies = _policies(view, caller)
+    decision = decide(request, policies)
     if not decision.is_allowed:
-        raise AccessDeniedException(aws_message(request, decision))
+        raise AccessDeniedException(aws_message(request, decision), reason=(request, policies))
 
 
 def _policies(view: View, caller: Principal, key_policy: CompiledPolicy | None = None) -> Policies:

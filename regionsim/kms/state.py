@@ -57,6 +57,11 @@ class RegionState:
         """Every key, in order of creation here."""
         return self._keys.values()
 
+    @property
+    def total_key_count(self) -> int:
+        """How many keys this Region has, of all accounts."""
+        return len(self._keys)
+
     def tombstone(self, key_id: str) -> Tombstone | None:
         """What is remembered of a multi-Region key that was deleted here, or None."""
         return self._tombstones.get(key_id)

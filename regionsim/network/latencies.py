@@ -151,6 +151,11 @@ def rtt_ms(a: str, b: str) -> float:
     return max(_NEAREST_RTT_MS, rtt_ms(*stand_ins))
 
 
+def place_of(region: str) -> tuple[float, float] | None:
+    """Degrees north and east of a Region's city; None when nothing is published of where it is."""
+    return _COORDINATES.get(_STANDS_AT.get(region, region))
+
+
 def one_way_ns(a: str, b: str) -> int:
     """The way from one Region to another in nanoseconds: half a round trip, without jitter.
 

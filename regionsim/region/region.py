@@ -71,7 +71,7 @@ class RegionCounts:
 class Surroundings:
     """What a Region is given to live in. `open_store` opens its file; `send` puts an envelope on a link; `on_fired`
     hears of each errand of the calendar as it falls due, `on_key` of each key that a commit changed (None: it is
-    deleted), with the Region's name."""
+    deleted), with the Region's name; `on_refusal` of each call that it refuses."""
 
     fleet: Fleet
     clock: ReadableClock
@@ -81,6 +81,7 @@ class Surroundings:
     send: Callable[[Envelope], None]
     on_fired: Callable[[Fired], None]
     on_key: Callable[[str, str, KmsKey | None], None]
+    on_refusal: Callable[[str, Call, KmsError], None]
 
 
 class Region:
@@ -107,6 +108,7 @@ class Region:
         self._send = surroundings.send
         self._on_fired = surroundings.on_fired
         self._on_key = surroundings.on_key
+        self._on_refusal = surroundings.on_refusal
         self._has_quotas = has_quotas
         self._replica_wait_ns = replica_wait_ns
         self._requests = surroundings.entropy.stream(f"region/{name}/requests")
@@ -359,6 +361,7 @@ class Region:
         self.counts.refused += 1
         self.counts.denied += isinstance(refusal, AccessDeniedException)
         self.counts.throttled += isinstance(refusal, ThrottlingException)
+        self._on_refusal(self.name, call, refusal)
         self.trace.emit(self.name, "answer", op=call.operation, request=call.request_id, result=refusal.code)
         if serving is not None:  # else it named no operation of KMS: CloudTrail records none either
             serving.host.trail.add(serving.refused(refusal))

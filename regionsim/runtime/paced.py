@@ -32,9 +32,9 @@ _MAX_WAIT_SECONDS = 3_600.0
 class PacedRun(Generic[T]):
     """A running `main`: `rate` virtual seconds per wall second; 0 pauses, `math.inf` runs flat out.
 
-    The thread starts at once. All methods may be called from any thread; those that wait (`step`, `run_until`,
-    `join`) not from the run itself. With `waits_for_input` a run in which nothing is left to happen waits for an
-    `inject` instead of ending as a deadlock.
+    The thread starts at once, or by `start`. All methods may be called from any thread; those that wait (`step`,
+    `run_until`, `join`) not from the run itself. With `waits_for_input` a run in which nothing is left to happen waits
+    for an `inject` instead of ending as a deadlock.
     """
 
     def __init__(
@@ -44,6 +44,7 @@ class PacedRun(Generic[T]):
         rate: float = 1.0,
         loop: VirtualLoop | None = None,
         waits_for_input: bool = False,
+        starts_at_once: bool = True,
     ) -> None:
         _check_rate(rate)
         self.loop = loop if loop is not None else VirtualLoop()
@@ -63,10 +64,16 @@ class PacedRun(Generic[T]):
         self._is_stopped = False
         self._is_finished = False
         self._inbox: deque[tuple[Callable[[], object], str]] = deque()
+        self._peeks: deque[Callable[[], object]] = deque()
         self._result: list[T] = []
         self._error: BaseException | None = None
         self.loop.gate = self._pass_gate
         self._thread = threading.Thread(target=self._run, args=(main,), name="regionsim-paced", daemon=True)
+        if starts_at_once:
+            self.start()
+
+    def start(self) -> None:
+        """Begin, when it was not to begin at once."""
         self._thread.start()
 
     # ---------------------------------------------------------------------------------------------------- from outside
@@ -139,6 +146,24 @@ class PacedRun(Generic[T]):
             self._condition.notify_all()
             return True
 
+    def peek(self, look: Callable[[], object]) -> None:
+        """Call `look` in the run's thread between two instants, once; it must change nothing.
+
+        Nothing waits for it, nothing of it is recorded, and the clock does not move: the run is the same without it.
+        Once the run is over, `look` is called at once, by whoever asks.
+        """
+        with self._condition:
+            if not self._is_finished:
+                self._peeks.append(look)
+                self._condition.notify_all()
+                return
+        look()
+
+    @property
+    def is_stopped(self) -> bool:
+        """True once `stop` was asked for."""
+        return self._is_stopped
+
     def stop(self) -> None:
         """End the run before its next instant: its tasks are cancelled, `join` raises CancelledError."""
         with self._condition:
@@ -173,9 +198,11 @@ class PacedRun(Generic[T]):
             with self._condition:
                 self._is_finished = True
                 self._condition.notify_all()
+            self._let_peek()
 
     def _pass_gate(self, next_ns: int | None) -> int | None:
         """The loop's gate: returns when, and how far, time may move."""
+        self._let_peek()
         if self._rate == math.inf and next_ns is not None and not self._inbox and not self._is_stopped:
             # Nothing to wait for and nobody to tell. A change made at this moment counts from the next instant.
             return next_ns
@@ -198,8 +225,13 @@ class PacedRun(Generic[T]):
                     return None
             elif self._may_pass(next_ns):
                 return next_ns
+            self._let_peek()
             self._condition.notify_all()  # for those who wait until the run is held
             self._condition.wait(self._seconds_to(next_ns))
+
+    def _let_peek(self) -> None:
+        while self._peeks:
+            self._peeks.popleft()()
 
     def _may_pass(self, next_ns: int) -> bool:
         if self._step_count:

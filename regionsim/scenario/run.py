@@ -64,7 +64,8 @@ def run(
 class RunOptions:
     """How a scenario is played. `on_line` hears each line of the transcript as it happens; `on_progress` the run's
     instant (nanoseconds), now and then, once a second has really passed. `until_ns`: stop there, before the scenario's
-    own end."""
+    own end. `on_start`: play it paced, for somebody who watches; it is called before anything has happened,
+    and `on_end` at the end, before the Regions are closed."""
 
     seed: int | None = None
     connection: ConnectionKind = "inline"
@@ -72,6 +73,8 @@ class RunOptions:
     trace: Path | TextIO | None = None
     on_line: Callable[[Line], None] | None = None
     on_progress: Callable[[int], None] | None = None
+    on_start: Callable[[Watched], None] | None = None
+    on_end: Callable[[], None] | None = None
     until_ns: int | None = None
 
     def __post_init__(self) -> None:
@@ -82,6 +85,16 @@ class RunOptions:
             raise ConfigError(f"a rate is more than 0 virtual seconds per second, not {self.rate}{hint}")
         if self.connection not in {"inline", "threaded"}:
             raise ConfigError(f"a connection is 'inline' or 'threaded', not '{self.connection}'")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watched:
+    """A run that is watched: its pace, and its simulation, which only `paced.peek` may look at."""
+
+    scenario: Scenario
+    seed: int
+    paced: PacedRun[None]
+    simulation: Simulation
 
 
 def versions() -> Mapping[str, str]:
@@ -113,28 +126,34 @@ def run_scenario(scenario: Scenario, options: RunOptions) -> RunResult:
             one.write_to(_Progress(options.on_progress, wall))
         if options.until_ns is not None:
             loop.call_at_ns(options.until_ns, one.stop_here)
-        is_interrupted = not _to_the_end(one, loop, options.rate, interrupts)
+        is_interrupted = not _to_the_end(one, loop, options, interrupts)
         wall_seconds = (wall.now_ns() - began_ns) / _NS_PER_SECOND
         is_interrupted = (is_interrupted and not one.is_stopped) or interrupts.is_asked
         return one.result(wall_seconds, is_interrupted=is_interrupted)
 
 
-def _to_the_end(one: _Run, loop: VirtualLoop, rate: float | None, interrupts: Interrupts) -> bool:
+def _to_the_end(one: _Run, loop: VirtualLoop, options: RunOptions, interrupts: Interrupts) -> bool:
     """Run flat out or paced; False when it was interrupted."""
-    if rate is None:
+    if options.rate is None and options.on_start is None:
         interrupts.hand_to(lambda: loop.fail(KeyboardInterrupt()))
         try:
             run_virtual(one.main(), loop=loop)
         except KeyboardInterrupt:
             return False
         return True
-    paced = PacedRun(one.main(), rate=rate, loop=loop)
+    rate = math.inf if options.rate is None else options.rate
+    paced = PacedRun(one.main(), rate=rate, loop=loop, starts_at_once=False)
+    if options.on_start is not None:
+        options.on_start(one.watched_by(paced))
+    paced.start()
     interrupts.hand_to(paced.stop)
     try:
         paced.wait_for_end()
     except KeyboardInterrupt:
         paced.stop()
         paced.wait_for_end()  # or its files would be removed under it
+        return False
+    if paced.is_stopped:
         return False
     if not interrupts.is_asked:
         paced.join()
@@ -150,6 +169,7 @@ class _Run:
         self.is_stopped = False
         """True when it was to stop before the scenario's end, and has."""
         self._loop = loop
+        self._on_end = options.on_end
         self._scenario = scenario
         self._seed = seed
         self._trace = trace
@@ -175,6 +195,10 @@ class _Run:
     def write_to(self, sink: Callable[[Event], None]) -> None:
         """Hand every event of the run to `sink`; what is traced once the run is over is no part of it."""
         self._trace.add_sink(lambda event: sink(event) if self._end is None else None)
+
+    def watched_by(self, paced: PacedRun[None]) -> Watched:
+        """The run as somebody who watches it has it."""
+        return Watched(scenario=self._scenario, seed=self._seed, paced=paced, simulation=self._simulation)
 
     def stop_here(self) -> None:
         """End the run at this instant; what there is by now is its result."""
@@ -205,6 +229,8 @@ class _Run:
         self._resilience = resilience(self._ledger, self._player.meter)
         self._cost = cost_result(self._ledger, self._player.meter)
         self._end = (trace.digest, trace.count, self._snapshot.at_ns - simulation.world.start_at_ns)
+        if self._on_end is not None:
+            self._on_end()
 
     def _abandon(self) -> None:
         """Close the files of a run that was stopped before its end, in the thread that opened them."""

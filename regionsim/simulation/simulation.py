@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from functools import partial
+from itertools import islice
 
 from regionsim.faults.active import HEAL_ALL, ActiveFaults
 from regionsim.faults.kinds import Fault, RegionCrash
@@ -18,6 +19,7 @@ from regionsim.faults.vocabulary import describe, name_of
 from regionsim.hsm.fleet import Fleet
 from regionsim.hsm.profiles import profile_named
 from regionsim.hsm.replication_keys import ReplicationRegistry
+from regionsim.kms.errors import KmsError
 from regionsim.kms.key import KmsKey
 from regionsim.kms.plan import Call
 from regionsim.kms.writes import PutKey
@@ -31,7 +33,7 @@ from regionsim.simulation.bulk import make_bulk
 from regionsim.simulation.ground import Ground
 from regionsim.simulation.lives import Lives
 from regionsim.simulation.world import World
-from regionsim.snapshot import Snapshot, region_picture
+from regionsim.snapshot import Glance, Snapshot, region_glance, region_picture
 from regionsim.store.install import install
 from regionsim.store.store import Store
 
@@ -61,6 +63,7 @@ class Simulation:
         self._scope = Scope("simulation")
         self._registry = ReplicationRegistry()
         self._key_listeners: list[Callable[[str, str, KmsKey | None], object]] = []
+        self._refusal_listeners: list[Callable[[str, Call, KmsError], object]] = []
         self._fired_listeners: list[Callable[[Fired], object]] = []
         self._unreachable_since: dict[str, int] = {}
         self._unavailable_ns = dict.fromkeys(world.regions, 0)
@@ -173,6 +176,14 @@ class Simulation:
         for listener in self._key_listeners:
             listener(region, key_id, key)
 
+    def on_refusal(self, listener: Callable[[str, Call, KmsError], object]) -> None:
+        """Let `listener` hear of each call that a Region refuses."""
+        self._refusal_listeners.append(listener)
+
+    def _call_refused(self, region: str, call: Call, refusal: KmsError) -> None:
+        for listener in self._refusal_listeners:
+            listener(region, call, refusal)
+
     def _fired(self, fired: Fired) -> None:
         for listener in self._fired_listeners:
             listener(fired)
@@ -230,6 +241,30 @@ class Simulation:
         }
         return Snapshot(at_ns=self.clock.now_ns(), regions=pictures, is_settled=self.is_settled)
 
+    def glance(self) -> Glance:
+        """The figures of this instant, without the keys themselves: cheap enough to be asked for ten times a second."""
+        pictures = {
+            name: region_glance(
+                region,
+                is_reachable=self.faults.region_reachable(name),
+                unavailable_ns=self.unavailable_ns(name),
+            )
+            for name, region in self.regions.items()
+        }
+        cut = frozenset(
+            (one, other)
+            for one in self.regions
+            for other in self.regions
+            if one != other and self.faults.link_rule(one, other).cut_by
+        )
+        faults = {name: describe(fault) for name, fault in self.faults.by_name.items()}
+        return Glance(at_ns=now_ns(), regions=pictures, cut_links=cut, faults=faults)
+
+    def keys_in(self, region: str, *, offset: int, count: int) -> tuple[KmsKey, ...]:
+        """A window of a Region's keys in order of creation; none while it is down."""
+        known = self.regions[region]
+        return tuple(islice(known.state.all_keys(), offset, offset + count)) if known.is_up else ()
+
     # Inside.
 
     def _region(self, name: str) -> Region:
@@ -265,6 +300,7 @@ class Simulation:
             send=self.network.send,
             on_fired=self._fired,
             on_key=self._key_changed,
+            on_refusal=self._call_refused,
         )
         return Region(
             name,

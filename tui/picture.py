@@ -1,0 +1,97 @@
+"""What the screens are drawn from: frozen values, made in the simulation's thread."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from regionsim.snapshot import Glance
+
+if TYPE_CHECKING:
+    from regionsim.authorization.decide import Policies
+    from regionsim.authorization.request import Request
+
+
+class Kind(StrEnum):
+    """What sort of event a row tells of."""
+
+    CALL = "call"
+    DENIED = "denied"
+    REFUSED = "refused"
+    FAILED = "failed"
+    CHANGE = "change"
+    FAULT = "fault"
+    LIFE = "life"
+    STEP = "step"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Denial:
+    """A call that was denied, with AWS's sentence and what was decided on."""
+
+    message: str
+    request: Request | None = field(default=None, repr=False)
+    policies: Policies | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventRow:
+    """One line of the list of events; instants are the run's, in nanoseconds."""
+
+    number: int
+    at_ns: int
+    region: str
+    what: str
+    who: str = ""
+    subject: str = ""
+    outcome: str = ""
+    kind: Kind
+    denial: Denial | None = None
+
+    @property
+    def text(self) -> str:
+        """What a filter looks into."""
+        return f"{self.region} {self.what} {self.who} {self.subject} {self.outcome} {self.kind}".lower()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyRow:
+    """One KMS key in one Region."""
+
+    name: str
+    key_id: str
+    region: str
+    role: str
+    state: str
+    rotations: int
+    rotates_at_ns: int | None
+    is_rotating: bool
+    where: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """Everything at one instant. `activity` are calls in equal slices of time, the newest last; latencies are callers',
+    in nanoseconds, of late."""
+
+    title: str
+    seed: int
+    at_ns: int
+    end_ns: int
+    rate: float
+    is_over: bool
+    glance: Glance
+    activity: Mapping[str, tuple[int, ...]]
+    slice_ns: int
+    latency_ns: Mapping[str, tuple[int, int]]
+    links_ns: Mapping[tuple[str, str], int]
+    notables: tuple[tuple[int, Kind], ...]
+    caption: str
+    event_count: int
+    """Events by then: a list that shows no later ones agrees with the rest of the picture."""
+    denied: int
+    keys: tuple[KeyRow, ...]
+    key_count: int
+    verdict: str = ""

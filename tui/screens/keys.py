@@ -1,0 +1,64 @@
+"""Keys: the KMS keys of one Region, with their state and their rotations."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding
+
+from tui.picture import Picture
+from tui.screens.base import WatchScreen
+from tui.view import KEYS_HEAD, Row, key_row
+from tui.widgets.live import Live
+from tui.widgets.table import Table
+
+
+class KeysScreen(WatchScreen):
+    """The screen asks for the keys that it shows, and for no others."""
+
+    BINDINGS: ClassVar = [
+        Binding("up,k", "move(-1)", show=False),
+        Binding("down,j", "move(1)", show=False),
+        Binding("pageup,ctrl+u", "move(-20)", show=False),
+        Binding("pagedown,ctrl+d", "move(20)", show=False),
+        Binding("g,home", "move(-1000000000)", show=False),
+        Binding("G,end", "move(1000000000)", show=False),
+        Binding("escape", "app.show_world", show=False),
+        *(Binding(str(number), f"region({number})", show=False) for number in range(1, 10)),
+    ]
+
+    def body(self) -> ComposeResult:
+        yield Live(id="regions")
+        table = Table(self._row, [(KEYS_HEAD, "dim")], id="keys")
+        table.follows = False
+        yield table
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        self.query_one(Table).focus()
+
+    def draw(self, picture: Picture) -> None:
+        row: Row = [(" Region ", "dim")]
+        for number, name in enumerate(picture.glance.regions, start=1):
+            row.append((f" {number} {name} ", "hi cursor" if name == self.app.key_region else ""))
+        row.append((f"  {picture.key_count:,} keys", "dim"))
+        self.query_one("#regions", Live).show([row])
+        table = self.query_one(Table)
+        table.draw(picture.key_count)
+        self.app.want_keys(table.first, table.visible_count)
+
+    def _row(self, index: int) -> Row:
+        key = self.app.key_at(index)
+        return [("  ...", "dim")] if key is None else key_row(key, self.size.width, self.app.glyphs)
+
+    def action_move(self, by: int) -> None:
+        """Move the cursor."""
+        table = self.query_one(Table)
+        table.move(by)
+        table.follows = False
+        self.app.want_keys(table.first, table.visible_count)
+
+    def action_region(self, number: int) -> None:
+        """Show another Region's keys."""
+        self.app.show_keys_of(number)
