@@ -139,10 +139,11 @@ class GrantIndex:
     It belongs to whoever holds the key's committed state, who alone adds and removes; a decision only reads.
     """
 
-    __slots__ = ("_grants", "_shelves")
+    __slots__ = ("_by_name", "_grants", "_shelves")
 
     def __init__(self, grants: Iterable[Grant] = ()) -> None:
         self._grants: dict[str, Grant] = {}
+        self._by_name: dict[str, dict[str, Grant]] = {}
         self._shelves: dict[str, _Shelf] = {}
         for grant in grants:
             self.add(grant)
@@ -158,10 +159,16 @@ class GrantIndex:
         """The grant with that id, or None."""
         return self._grants.get(grant_id)
 
+    def named(self, name: str | None) -> tuple[Grant, ...]:
+        """The grants with that name; none for None."""
+        return () if name is None else tuple(self._by_name.get(name, {}).values())
+
     def add(self, grant: Grant) -> None:
         """Take the grant in; one with the same id is replaced."""
         self.remove(grant.grant_id)
         self._grants[grant.grant_id] = grant
+        if grant.name is not None:
+            self._by_name.setdefault(grant.name, {})[grant.grant_id] = grant
         self._shelves.setdefault(grant.grantee_key, _Shelf()).add(grant)
 
     def remove(self, grant_id: str) -> None:
@@ -169,6 +176,8 @@ class GrantIndex:
         grant = self._grants.pop(grant_id, None)
         if grant is None:
             return
+        if grant.name is not None:
+            _drop(self._by_name, grant.name, grant)
         shelf = self._shelves[grant.grantee_key]
         shelf.remove(grant)
         if shelf.is_empty:

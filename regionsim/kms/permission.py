@@ -20,6 +20,7 @@ from regionsim.authorization.context import (
     principal_values,
 )
 from regionsim.authorization.decide import Decision, Policies, decide
+from regionsim.authorization.grants import Grant, GrantIndex
 from regionsim.authorization.policy import PolicyKind
 from regionsim.authorization.principals import Principal
 from regionsim.authorization.request import Request, ResourceKind
@@ -67,6 +68,21 @@ def require_on_key(
     raise AccessDeniedException(message, reason=(request, policies))
 
 
+def require_about_grant(
+    view: View, caller: Principal, action: str, key: KmsKey, grant: Grant, *, values: Mapping[str, LazyValue]
+) -> None:
+    """Return when `caller` may create or retire `grant` on `key`; its constraints stand for the encryption context.
+
+    Errors: AccessDeniedException with AWS's sentence.
+    """
+    limits = grant.constraints
+    pairs = limits.encryption_context_equals or limits.encryption_context_subset or {}
+    request = key_request(view, caller, action, key, encryption_context=pairs, values=values, grant=grant)
+    decision = decide_on_key(view, request, key.regional.policy)
+    if not decision.is_allowed:
+        raise AccessDeniedException(aws_message(request, decision))
+
+
 def key_request(
     view: View,
     caller: Principal,
@@ -76,6 +92,7 @@ def key_request(
     named: str = "",
     encryption_context: Mapping[str, str] = _NOTHING,
     values: Mapping[str, LazyValue] = MappingProxyType({}),
+    grant: Grant | None = None,
 ) -> Request:
     """The request to do `action` on `key`, with every condition value that KMS supplies."""
     return Request(
@@ -87,6 +104,7 @@ def key_request(
         region=view.region,
         context=DeferredContext(lambda: _context(view, caller, key, encryption_context, values, named)),
         encryption_context=encryption_context,
+        grant=grant,
     )
 
 
@@ -106,7 +124,13 @@ def require_without_key(
 def decide_on_key(view: View, request: Request, key_policy: str) -> Decision:
     """The decision on a request about a key that has `key_policy` (the lockout check asks it of a policy not yet
     put)."""
-    return decide(request, _policies(view, request.principal, _compiled(key_policy)))
+    return decide(request, policies_on_key(view, request, key_policy))
+
+
+def policies_on_key(view: View, request: Request, key_policy: str) -> Policies:
+    """Everything that has a say on a request about a key."""
+    grants = view.state.grants_of(request.resource.rpartition("/")[2])
+    return _policies(view, request.principal, _compiled(key_policy), grants)
 
 
 def key_values(shared: SharedProperties, regional: RegionalProperties) -> dict[str, LazyValue]:
@@ -185,14 +209,17 @@ def _require_by_identity(
         raise AccessDeniedException(aws_message(request, decision), reason=(request, policies))
 
 
-def _policies(view: View, caller: Principal, key_policy: CompiledPolicy | None = None) -> Policies:
-    """Everything that has a say: what the directory says of the caller, and the key's policy."""
+def _policies(
+    view: View, caller: Principal, key_policy: CompiledPolicy | None = None, grants: GrantIndex | None = None
+) -> Policies:
+    """Everything that has a say: what the directory says of the caller, the key's policy and its grants."""
     directory = view.directory
     return Policies(
         key_policy=key_policy,
         identity=directory.identity_policies(caller),
         boundary=directory.boundary_policies(caller),
         scps=directory.service_control_policies(caller),
+        grants=() if grants is None else grants,
     )
 
 

@@ -69,10 +69,12 @@ class View:
 class Reads:
     """What an operation reads and, for a mutation, locks: key identifiers as sent, and alias names.
 
-    `ciphertext` names a key by its clear header.
+    `own_keys` are ids of keys of any account, as KMS itself wrote them (in a grant token). `ciphertext` names a key by
+    its clear header.
     """
 
     keys: tuple[str, ...] = ()
+    own_keys: tuple[str, ...] = ()
     ciphertext: bytes | None = field(default=None, repr=False)
     aliases: tuple[str, ...] = ()
 

@@ -10,22 +10,37 @@ from bisect import bisect_right, insort
 from collections.abc import Callable, Iterable, Sequence
 from typing import assert_never
 
+from regionsim.authorization.grants import Grant, GrantIndex
 from regionsim.kms.hsm_jobs import MaterialRef
 from regionsim.kms.key import Alias, KmsKey, Tombstone
-from regionsim.kms.writes import PutAlias, PutKey, PutToken, PutTombstone, RemoveAlias, RemoveKey, Write
+from regionsim.kms.writes import (
+    PutAlias,
+    PutGrant,
+    PutKey,
+    PutToken,
+    PutTombstone,
+    RemoveAlias,
+    RemoveGrant,
+    RemoveKey,
+    Write,
+)
 from regionsim.names.ids import key_id_bytes
+
+_NO_GRANTS = GrantIndex()
 
 
 class RegionState:
-    """Keys, aliases and exported key tokens of one Region, with the indexes that look-ups need."""
+    """Keys, grants, aliases and exported key tokens of one Region, with the indexes that look-ups need."""
 
     __slots__ = (
         "_account_aliases",
         "_account_keys",
         "_aliases",
+        "_grants",
         "_key_aliases",
         "_key_by_bytes",
         "_keys",
+        "_retirable",
         "_tokens",
         "_tombstones",
         "region",
@@ -41,6 +56,8 @@ class RegionState:
         self._key_aliases: dict[str, list[str]] = {}
         self._tokens: dict[str, dict[str, bytes]] = {}
         self._tombstones: dict[str, Tombstone] = {}
+        self._grants: dict[str, GrantIndex] = {}
+        self._retirable: dict[str, dict[str, Grant]] = {}
 
     # Look-ups.
 
@@ -87,6 +104,14 @@ class RegionState:
         """Up to `limit` alias names of the account in order, the ones after `marker`."""
         return _page(self._account_aliases.get(account, []), marker, limit)
 
+    def grants_of(self, key_id: str) -> GrantIndex:
+        """The grants on a key, oldest first; to be read only."""
+        return self._grants.get(key_id, _NO_GRANTS)
+
+    def retirable_by(self, retiring_key: str) -> Iterable[Grant]:
+        """The grants whose retiring principal has that principal key, on any key here, oldest first."""
+        return self._retirable.get(retiring_key, {}).values()
+
     def material(self, key_id: str, material_id: str) -> MaterialRef | None:
         """A backing key that this Region holds, ready to be handed to an HSM; None while it has not arrived."""
         token = self._tokens.get(key_id, {}).get(material_id)
@@ -123,6 +148,10 @@ class RegionState:
                 self._put_alias(alias)
             case RemoveAlias(account=account, name=name):
                 self._remove_alias(account, name)
+            case PutGrant(key_id=key_id, grant=grant):
+                self._put_grant(key_id, grant)
+            case RemoveGrant(key_id=key_id, grant_id=grant_id):
+                self._remove_grant(key_id, grant_id)
             case PutTombstone(tombstone=tombstone):
                 self._tombstones[tombstone.key_id] = tombstone
             case PutToken(material=material):
@@ -144,10 +173,33 @@ class RegionState:
             return
         for name in tuple(self._key_aliases.get(key_id, ())):
             self._remove_alias(key.account, name)
+        for grant in tuple(self.grants_of(key_id)):
+            self._remove_grant(key_id, grant.grant_id)
         del self._keys[key_id]
         del self._key_by_bytes[key_id_bytes(key_id)]
         self._account_keys[key.account].remove(key_id)
         self._tokens.pop(key_id, None)
+
+    def _put_grant(self, key_id: str, grant: Grant) -> None:
+        if key_id not in self._keys:
+            return
+        self._grants.setdefault(key_id, GrantIndex()).add(grant)
+        if grant.retiring_key is not None:
+            self._retirable.setdefault(grant.retiring_key, {})[grant.grant_id] = grant
+
+    def _remove_grant(self, key_id: str, grant_id: str) -> None:
+        held = self._grants.get(key_id)
+        grant = None if held is None else held.get(grant_id)
+        if held is None or grant is None:
+            return
+        held.remove(grant_id)
+        if not held:
+            del self._grants[key_id]
+        if grant.retiring_key is not None:
+            retirable = self._retirable[grant.retiring_key]
+            del retirable[grant_id]
+            if not retirable:
+                del self._retirable[grant.retiring_key]
 
     def _put_alias(self, alias: Alias) -> None:
         known = self._aliases.get((alias.account, alias.name))

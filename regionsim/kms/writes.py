@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from regionsim.authorization.grants import Grant
 from regionsim.kms.hsm_jobs import MaterialRef
 from regionsim.kms.key import Alias, KmsKey, Tombstone
 from regionsim.kms.messages import Announced
@@ -46,13 +47,29 @@ class RemoveAlias:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PutGrant:
+    """A new grant on a key; it never changes."""
+
+    key_id: str
+    grant: Grant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoveGrant:
+    """The grant was revoked or retired."""
+
+    key_id: str
+    grant_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PutToken:
     """An exported key token: new, or wrapped anew under the active domain key."""
 
     material: MaterialRef
 
 
-Write = PutKey | RemoveKey | PutTombstone | PutAlias | RemoveAlias | PutToken
+Write = PutKey | RemoveKey | PutTombstone | PutAlias | RemoveAlias | PutGrant | RemoveGrant | PutToken
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

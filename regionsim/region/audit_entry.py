@@ -119,7 +119,7 @@ def _lower_camel(value: Any) -> Any:
     match value:
         case Mapping():
             return {
-                name[:1].lower() + name[1:]: item if name.endswith("EncryptionContext") else _lower_camel(item)
+                name[:1].lower() + name[1:]: item if "EncryptionContext" in name else _lower_camel(item)
                 for name, item in value.items()
             }
         case list() | tuple():

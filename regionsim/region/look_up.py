@@ -20,6 +20,8 @@ def subject(state: RegionState, reads: Reads, account: str) -> KmsKey | None:
         key_id = locate(state, account, identifier)
         if key_id is not None:
             return state.key(key_id)
+    for key_id in reads.own_keys:
+        return state.key(key_id)
     if reads.ciphertext is None:
         return None
     try:
@@ -45,4 +47,5 @@ def _lock_names(state: RegionState, reads: Reads, account: str) -> frozenset[str
         key_id = locate(state, account, identifier)
         if key_id is not None:
             names.add(key_lock(key_id))
+    names.update(key_lock(key_id) for key_id in reads.own_keys)
     return frozenset(names)

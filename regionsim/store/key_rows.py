@@ -1,4 +1,4 @@
-"""A KMS key and an alias as rows, and back. One list of columns each, in the order of the values."""
+"""A KMS key, a grant and an alias as rows, and back. One list of columns each, in the order of the values."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from sys import intern
 from typing import Any
 
+from regionsim.authorization.grants import Grant, GrantConstraints
 from regionsim.kms.key import (
     Alias,
     AutomaticRotation,
@@ -85,6 +86,37 @@ def alias_from_row(row: Sequence[Any]) -> Alias:
         updated_at_ns=updated_at_ns,
         version=version,
     )
+
+
+def grant_body(grant: Grant) -> str:
+    """What a grant says, as JSON."""
+    limits = grant.constraints
+    return _json(
+        {
+            "grant_id": grant.grant_id,
+            "key_arn": grant.key_arn,
+            "grantee": grant.grantee,
+            "operations": sorted(grant.operations),
+            "issuing_account": grant.issuing_account,
+            "retiring": grant.retiring,
+            "equals": limits.encryption_context_equals,
+            "subset": limits.encryption_context_subset,
+            "source_arn": limits.source_arn,
+            "name": grant.name,
+            "created_at": grant.created_at,
+        }
+    )
+
+
+def grant_from_body(body: str) -> Grant:
+    """The grant whose `grant_body` this is."""
+    said = json.loads(body)
+    limits = GrantConstraints(
+        encryption_context_equals=said.pop("equals"),
+        encryption_context_subset=said.pop("subset"),
+        source_arn=said.pop("source_arn"),
+    )
+    return Grant(operations=frozenset(said.pop("operations")), constraints=limits, **said)
 
 
 def _shared_row(shared: SharedProperties) -> tuple[Any, ...]:

@@ -14,13 +14,25 @@ from typing import assert_never
 
 from regionsim.kms.hsm_jobs import MaterialRef
 from regionsim.kms.key import Alias, KmsKey
-from regionsim.kms.writes import PutAlias, PutKey, PutToken, PutTombstone, RemoveAlias, RemoveKey, Write
+from regionsim.kms.writes import (
+    PutAlias,
+    PutGrant,
+    PutKey,
+    PutToken,
+    PutTombstone,
+    RemoveAlias,
+    RemoveGrant,
+    RemoveKey,
+    Write,
+)
 from regionsim.store.key_rows import (
     ALIAS_COLUMNS,
     KEY_COLUMNS,
     TOMBSTONE_COLUMNS,
     alias_from_row,
     alias_row,
+    grant_body,
+    grant_from_body,
     key_from_row,
     key_row,
     tombstone_from_row,
@@ -78,6 +90,14 @@ def apply_write(connection: sqlite3.Connection, write: Write) -> None:
             _put_alias(connection, alias)
         case RemoveAlias(account=account, name=name):
             connection.execute("DELETE FROM aliases WHERE account = ? AND name = ?", (account, name))
+        case PutGrant(key_id=key_id, grant=grant):
+            connection.execute(
+                "INSERT INTO grants (key_id, grant_id, body)"
+                " SELECT ?1, ?2, ?3 WHERE EXISTS (SELECT 1 FROM keys WHERE key_id = ?1)",
+                (key_id, grant.grant_id, grant_body(grant)),
+            )
+        case RemoveGrant(grant_id=grant_id):
+            connection.execute("DELETE FROM grants WHERE grant_id = ?", (grant_id,))
         case PutToken(material=material):
             _put_token(connection, material)
         case _:
@@ -93,7 +113,7 @@ def _put_key(connection: sqlite3.Connection, key: KmsKey) -> None:
 
 
 def _remove_key(connection: sqlite3.Connection, key_id: str) -> None:
-    # Its aliases go with it, by their foreign key.
+    # Its aliases and grants go with it, by their foreign keys.
     if connection.execute("DELETE FROM keys WHERE key_id = ?", (key_id,)).rowcount:
         connection.execute("DELETE FROM tokens WHERE key_id = ?", (key_id,))
 
@@ -121,13 +141,15 @@ def _put_token(connection: sqlite3.Connection, material: MaterialRef) -> None:
 
 
 def load_writes(connection: sqlite3.Connection) -> Iterator[Write]:
-    """The writes that rebuild the state: keys in order of creation, tombstones, aliases, tokens in order of arrival."""
+    """The writes that rebuild the state: keys in order of creation, tombstones, aliases, grants, tokens by arrival."""
     for row in connection.execute(_SELECT_KEYS):
         yield PutKey(key=key_from_row(row))
     for row in connection.execute(_SELECT_TOMBSTONES):
         yield PutTombstone(tombstone=tombstone_from_row(row))
     for row in connection.execute(_SELECT_ALIASES):
         yield PutAlias(alias=alias_from_row(row))
+    for key_id, body in connection.execute("SELECT key_id, body FROM grants ORDER BY sequence"):
+        yield PutGrant(key_id=key_id, grant=grant_from_body(body))
     for key_id, material_id, token in connection.execute(
         "SELECT key_id, material_id, token FROM tokens ORDER BY sequence"
     ):

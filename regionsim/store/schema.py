@@ -120,7 +120,26 @@ def _create_first_tables(connection: sqlite3.Connection) -> None:
         connection.execute(statement)
 
 
-MIGRATIONS: tuple[Migration, ...] = (_create_first_tables,)
+# One row per grant, in order of creation; what it says is JSON, since a grant never changes and nobody asks by it.
+_GRANTS_TABLES = (
+    """
+    CREATE TABLE grants (
+        sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+        key_id   TEXT NOT NULL REFERENCES keys (key_id) ON DELETE CASCADE,
+        grant_id TEXT NOT NULL UNIQUE,
+        body     TEXT NOT NULL
+    ) STRICT
+    """,
+    "CREATE INDEX grants_by_key ON grants (key_id)",
+)
+
+
+def _create_grants(connection: sqlite3.Connection) -> None:
+    for statement in _GRANTS_TABLES:
+        connection.execute(statement)
+
+
+MIGRATIONS: tuple[Migration, ...] = (_create_first_tables, _create_grants)
 """In order; each turns a file of version n into one of version n + 1. What has been released is never edited."""
 
 

@@ -10,10 +10,21 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from regionsim.authorization.grants import Grant, GrantConstraints
 from regionsim.kms.hsm_jobs import MaterialRef
 from regionsim.kms.key import AutomaticRotation, KeyMaterial, KeyState, PrimaryMove, Replica, RotationType, Tombstone
 from regionsim.kms.state import RegionState
-from regionsim.kms.writes import PutAlias, PutKey, PutToken, PutTombstone, RemoveAlias, RemoveKey, Write
+from regionsim.kms.writes import (
+    PutAlias,
+    PutGrant,
+    PutKey,
+    PutToken,
+    PutTombstone,
+    RemoveAlias,
+    RemoveGrant,
+    RemoveKey,
+    Write,
+)
 from regionsim.runtime.loop import run_virtual
 from regionsim.store.values import Commit
 from tests.unit.store.samples import ACCOUNT, INLINE, REGION, alias, key, key_id, material_id, picture, rebuilt
@@ -53,6 +64,20 @@ shared_changes = st.fixed_dictionaries(
         "on_demand_rotation_count": st.integers(0, 25),
     },
 )
+grant_changes = st.fixed_dictionaries(
+    {},
+    optional={
+        "retiring": st.none() | st.sampled_from(["arn:aws:iam::111122223333:user/bob", "s3.amazonaws.com"]),
+        "name": st.none() | texts,
+        "created_at": instants,
+        "constraints": st.builds(
+            GrantConstraints,
+            encryption_context_equals=st.none() | st.dictionaries(texts, texts, max_size=2),
+            encryption_context_subset=st.none() | st.dictionaries(texts, texts, max_size=2),
+            source_arn=st.none() | texts,
+        ),
+    },
+)
 numbers = st.integers(0, 5)
 names = st.sampled_from(["a", "b", "c"])
 steps = st.one_of(
@@ -61,8 +86,28 @@ steps = st.one_of(
     st.tuples(st.just("tombstone"), numbers, shared_changes),
     st.tuples(st.just("alias"), names, numbers),
     st.tuples(st.just("remove alias"), names),
+    st.tuples(st.just("grant"), numbers, st.integers(0, 3), grant_changes),
+    st.tuples(st.just("remove grant"), numbers, st.integers(0, 3)),
     st.tuples(st.just("token"), numbers, st.integers(0, 3), st.binary(max_size=9)),
 )
+
+
+def smaller_write_of(step: tuple[Any, ...], state: RegionState) -> Write | None:
+    match step:
+        case ("grant", number, which, changes):
+            grant_id = f"grant {number} {which}"
+            target = state.key(key_id(number))
+            if target is None or state.grants_of(key_id(number)).get(grant_id) is not None:
+                return None
+            fixed = {"grantee": "s3.amazonaws.com", "operations": frozenset({"Decrypt"}), "issuing_account": ACCOUNT}
+            return PutGrant(
+                key_id=key_id(number), grant=Grant(grant_id=grant_id, key_arn=target.arn, **fixed, **changes)
+            )
+        case ("remove alias", name):
+            return RemoveAlias(account=ACCOUNT, name=f"alias/{name}")
+        case ("remove grant", number, which):
+            return RemoveGrant(key_id=key_id(number), grant_id=f"grant {number} {which}")
+    raise AssertionError(step)
 
 
 def write_of(step: tuple[Any, ...], state: RegionState) -> Write | None:
@@ -86,11 +131,9 @@ def write_of(step: tuple[Any, ...], state: RegionState) -> Write | None:
                 return None
             known_alias = state.alias(ACCOUNT, f"alias/{name}")
             return PutAlias(alias=alias(name, number, version=1 if known_alias is None else known_alias.version + 1))
-        case ("remove alias", name):
-            return RemoveAlias(account=ACCOUNT, name=f"alias/{name}")
         case ("token", number, material, token):
             return PutToken(material=MaterialRef(key_id=key_id(number), material_id=material_id(material), token=token))
-    raise AssertionError(step)
+    return smaller_write_of(step, state)
 
 
 @settings(max_examples=60)

@@ -14,6 +14,7 @@ from typing import Any
 from regionsim.kms import hsm_jobs
 from regionsim.kms.encryption_context import canonical
 from regionsim.kms.errors import UnsupportedOperationException, ValidationException
+from regionsim.kms.grants import require_grant_tokens
 from regionsim.kms.hsm_jobs import HsmAnswer
 from regionsim.kms.key_identifiers import alias_in, resolve
 from regionsim.kms.key_specs import KeyUsage
@@ -24,7 +25,6 @@ from regionsim.kms.operations.encryption import (
     current_material,
     material_facts,
     raise_dry_run,
-    refuse_grant_tokens,
     refuse_recipient,
 )
 from regionsim.kms.permission import require_on_key, require_without_key
@@ -69,7 +69,7 @@ class GenerateDataKeyWithoutPlaintext(Operation[GenerateDataKeyWithoutPlaintextR
     ) -> Plan[GenerateDataKeyWithoutPlaintextRequest]:
         byte_count = request.byte_count()
         key = resolve(view.state, call.caller, request.key_id, operation=self.name, takes_alias=True)
-        refuse_grant_tokens(request.grant_tokens)
+        require_grant_tokens(view.region, request.grant_tokens)
         require_on_key(
             view,
             call.caller,

@@ -1,7 +1,7 @@
 """Encrypt, Decrypt, ReEncrypt.
 
-Source: KMS API Reference, Encrypt, Decrypt, ReEncrypt; texts observed, but those about grant tokens and about an
-ignored ciphertext are UNVERIFIED (ours). Asymmetric encryption joins with its key specs.
+Source: KMS API Reference, Encrypt, Decrypt, ReEncrypt; texts observed, but that about an ignored
+ciphertext is UNVERIFIED (ours). Asymmetric encryption joins with its key specs.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from regionsim.kms.errors import (
     DryRunOperationException,
     IncorrectKeyException,
     InvalidCiphertextException,
-    InvalidGrantTokenException,
     KeyUnavailableException,
     UnsupportedOperationException,
     ValidationException,
 )
+from regionsim.kms.grants import require_grant_tokens
 from regionsim.kms.hsm_jobs import HsmAnswer, MaterialRef
 from regionsim.kms.key import KmsKey
 from regionsim.kms.key_identifiers import alias_in, resolve
@@ -37,12 +37,6 @@ WRONG_KEY = "The key ID in the request does not identify a CMK that can perform 
 SYMMETRIC = "SYMMETRIC_DEFAULT"
 
 _NO_CONTEXT: Mapping[str, str] = {}
-
-
-def refuse_grant_tokens(tokens: Sequence[str]) -> None:
-    """Grant tokens that no grant here gave out. Errors: InvalidGrantTokenException."""
-    if tokens:
-        raise InvalidGrantTokenException(f"Invalid grant token: {tokens[0][:16]}")
 
 
 def refuse_recipient(recipient: Mapping[str, Any] | None) -> None:
@@ -122,7 +116,7 @@ class Encrypt(Operation[EncryptRequest]):
 
     def plan(self, view: View, call: Call, request: EncryptRequest) -> Plan[EncryptRequest]:
         key = resolve(view.state, call.caller, request.key_id, operation=self.name, takes_alias=True)
-        refuse_grant_tokens(request.grant_tokens)
+        require_grant_tokens(view.region, request.grant_tokens)
         require_on_key(
             view,
             call.caller,
@@ -182,7 +176,7 @@ class Decrypt(Operation[DecryptRequest]):
     def plan(self, view: View, call: Call, request: DecryptRequest) -> Plan[DecryptRequest]:
         source = _source(view, call, request, self.name)
         key = source.key
-        refuse_grant_tokens(request.grant_tokens)
+        require_grant_tokens(view.region, request.grant_tokens)
         require_on_key(
             view,
             call.caller,
@@ -313,7 +307,7 @@ class ReEncrypt(Operation[ReEncryptRequest]):
         destination = resolve(
             view.state, call.caller, request.destination_key_id, operation="ReEncryptTo", takes_alias=True
         )
-        refuse_grant_tokens(request.grant_tokens)
+        require_grant_tokens(view.region, request.grant_tokens)
         _require_both(view, call, request, source.key, destination)
         source.require_same_key()
         for key, algorithm in (

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from regionsim.kms import hsm_jobs
 from regionsim.kms.errors import LimitExceededException, UnsupportedOperationException, ValidationException
+from regionsim.kms.grants import require_grant_tokens
 from regionsim.kms.hsm_jobs import HsmAnswer
 from regionsim.kms.key import (
     KeyMaterial,
@@ -25,7 +26,6 @@ from regionsim.kms.key_policies import checked_policy, default_policy
 from regionsim.kms.key_specs import OFFERED, KeySpec, KeyUsage, use_of
 from regionsim.kms.key_states import require_state
 from regionsim.kms.metadata import key_metadata
-from regionsim.kms.operations.encryption import refuse_grant_tokens
 from regionsim.kms.pages import page, read_marker
 from regionsim.kms.permission import require_on_key, require_without_key
 from regionsim.kms.plan import Call, Operation, Outcome, Plan, Reads, View
@@ -154,7 +154,7 @@ class DescribeKey(Operation[DescribeKeyRequest]):
 
     def plan(self, view: View, call: Call, request: DescribeKeyRequest) -> Plan[DescribeKeyRequest]:
         key = resolve(view.state, call.caller, request.key_id, operation=self.name, takes_alias=True)
-        refuse_grant_tokens(request.grant_tokens)
+        require_grant_tokens(view.region, request.grant_tokens)
         require_on_key(view, call.caller, "kms:DescribeKey", key, named=alias_in(request.key_id) or "")
         require_state(self.name, key)
         return Plan(call=call, request=request, region=view.region, now_ns=view.now_ns, keys=(key,))

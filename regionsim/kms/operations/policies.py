@@ -1,4 +1,4 @@
-"""GetKeyPolicy, PutKeyPolicy. Exactly one key policy a key, named `default`.
+"""GetKeyPolicy, PutKeyPolicy, ListKeyPolicies. Exactly one key policy a key, named `default`.
 
 Source: KMS API Reference, GetKeyPolicy, PutKeyPolicy; the texts about policies of other names are UNVERIFIED (ours).
 """
@@ -41,6 +41,31 @@ class GetKeyPolicy(Operation[GetKeyPolicyRequest]):
 
     def answer(self, plan: Plan[GetKeyPolicyRequest], answer: HsmAnswer | None) -> Outcome:
         return Outcome(response={"Policy": plan.key.regional.policy, "PolicyName": POLICY_NAME})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListKeyPoliciesRequest:
+    key_id: str
+    limit: int = 100
+    marker: str | None = None
+
+
+class ListKeyPolicies(Operation[ListKeyPoliciesRequest]):
+    name = "ListKeyPolicies"
+    request_type = ListKeyPoliciesRequest
+    recorded = ("KeyId", "Limit", "Marker")
+
+    def reads(self, request: ListKeyPoliciesRequest) -> Reads:
+        return Reads(keys=(request.key_id,))
+
+    def plan(self, view: View, call: Call, request: ListKeyPoliciesRequest) -> Plan[ListKeyPoliciesRequest]:
+        key = resolve(view.state, call.caller, request.key_id, operation=self.name, takes_alias=False)
+        require_on_key(view, call.caller, "kms:ListKeyPolicies", key)
+        require_state(self.name, key)
+        return Plan(call=call, request=request, region=view.region, now_ns=view.now_ns, keys=(key,))
+
+    def answer(self, plan: Plan[ListKeyPoliciesRequest], answer: HsmAnswer | None) -> Outcome:
+        return Outcome(response={"PolicyNames": [POLICY_NAME], "Truncated": False})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,10 +12,12 @@ from regionsim.kms.operations import (
     data_keys,
     deletion,
     encryption,
+    grants,
     lifecycle,
     multi_region,
     policies,
     rotation,
+    tags,
 )
 from regionsim.kms.plan import Operation
 
@@ -32,6 +34,11 @@ _OPERATIONS: tuple[Operation[Any], ...] = (
     encryption.Decrypt(),
     encryption.Encrypt(),
     encryption.ReEncrypt(),
+    grants.CreateGrant(),
+    grants.ListGrants(),
+    grants.ListRetirableGrants(),
+    grants.RetireGrant(),
+    grants.RevokeGrant(),
     lifecycle.CreateKey(),
     lifecycle.DescribeKey(),
     lifecycle.DisableKey(),
@@ -40,12 +47,17 @@ _OPERATIONS: tuple[Operation[Any], ...] = (
     multi_region.ReplicateKey(),
     multi_region.UpdatePrimaryRegion(),
     policies.GetKeyPolicy(),
+    policies.ListKeyPolicies(),
     policies.PutKeyPolicy(),
     rotation.DisableKeyRotation(),
     rotation.EnableKeyRotation(),
     rotation.GetKeyRotationStatus(),
     rotation.ListKeyRotations(),
     rotation.RotateKeyOnDemand(),
+    tags.ListResourceTags(),
+    tags.TagResource(),
+    tags.UntagResource(),
+    tags.UpdateKeyDescription(),
 )
 
 REGISTRY: Mapping[str, Operation[Any]] = MappingProxyType({operation.name: operation for operation in _OPERATIONS})

@@ -142,6 +142,10 @@ def picture(state: RegionState) -> dict[str, Any]:
         "pages": {account: tuple(state.key_ids_after(account, None, 10_000)) for account in accounts},
         "aliases": {account: [state.alias(account, name) for name in found] for account, found in names.items()},
         "aliases of keys": {known.key_id: state.aliases_of(known.key_id) for known in keys},
+        "grants": {known.key_id: list(state.grants_of(known.key_id)) for known in keys},
+        "retirable": [
+            list(state.retirable_by(key)) for key in ("arn:aws:iam::111122223333:user/bob", "service:s3.amazonaws.com")
+        ],
         "tokens": {
             known.key_id: [state.material(known.key_id, m) for m in state.material_ids(known.key_id)] for known in keys
         },

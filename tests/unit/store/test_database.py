@@ -11,7 +11,7 @@ from regionsim.names.mistakes import ConfigError
 from regionsim.store.connection import open_connections
 from regionsim.store.database import left_behind
 from regionsim.store.disk import wal_path
-from regionsim.store.schema import APPLICATION_ID
+from regionsim.store.schema import APPLICATION_ID, MIGRATIONS
 from regionsim.store.store import Store
 from tests.unit.store.samples import REGION, Mode, new_key, peek
 
@@ -90,7 +90,10 @@ def test_a_new_file_says_whose_it_is(mode: Mode, path: Path):
     mode.run(make(mode, path))
     raw = sqlite3.connect(path)
     assert raw.execute("PRAGMA application_id").fetchone() == (APPLICATION_ID,)
-    assert dict(raw.execute("SELECT name, value FROM meta")) == {"schema_version": "1", "region": REGION}
+    assert dict(raw.execute("SELECT name, value FROM meta")) == {
+        "schema_version": str(len(MIGRATIONS)),
+        "region": REGION,
+    }
     raw.close()
 
 
