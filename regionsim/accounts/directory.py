@@ -96,7 +96,7 @@ class Directory:
 
         Errors: ConfigError when there is no such role.
         """
-        role = self._role(account, role_name)
+        role = self.role(account, role_name)
         return Principal(
             kind=PrincipalKind.ROLE_SESSION,
             arn=session_arn(account, role.name, session_name, partition),
@@ -182,7 +182,7 @@ class Directory:
 
     def with_user_policy(self, account: str, user: str, name: str, policy: Policy) -> Directory:
         """A directory in which the user has the policy under `name`, as after PutUserPolicy."""
-        found = self._user(account, user)
+        found = self.user(account, user)
         return self._with_user(account, replace(found, policies=_put(found.policies, name, policy)))
 
     def without_user_policy(self, account: str, user: str, name: str) -> Directory:
@@ -190,12 +190,12 @@ class Directory:
 
         Errors: ConfigError when it has none now.
         """
-        found = self._user(account, user)
+        found = self.user(account, user)
         return self._with_user(account, replace(found, policies=_delete(found.policies, name, f"user '{user}'")))
 
     def with_role_policy(self, account: str, role: str, name: str, policy: Policy) -> Directory:
         """A directory in which the role has the policy under `name`, as after PutRolePolicy."""
-        found = self._role(account, role)
+        found = self.role(account, role)
         return self._with_role(account, replace(found, policies=_put(found.policies, name, policy)))
 
     def without_role_policy(self, account: str, role: str, name: str) -> Directory:
@@ -203,7 +203,7 @@ class Directory:
 
         Errors: ConfigError when it has none now.
         """
-        found = self._role(account, role)
+        found = self.role(account, role)
         return self._with_role(account, replace(found, policies=_delete(found.policies, name, f"role '{role}'")))
 
     def _with_user(self, account: str, user: User) -> Directory:
@@ -228,17 +228,25 @@ class Directory:
             raise ConfigError(f"no such account: '{account}'; {advice(account, self.accounts)}")
         return found
 
-    def _user(self, account: str, name: str) -> User:
+    def user(self, account: str, name: str) -> User:
+        """The user of that name. Errors: ConfigError."""
         home = self._account(account)
         if name not in home.users:
             raise ConfigError(f"no such user: '{name}'; {advice(name, home.users)}")
         return home.users[name]
 
-    def _role(self, account: str, name: str) -> Role:
+    def role(self, account: str, name: str) -> Role:
+        """The role of that name. Errors: ConfigError."""
         home = self._account(account)
         if name not in home.roles:
             raise ConfigError(f"no such role: '{name}'; {advice(name, home.roles)}")
         return home.roles[name]
+
+    def require_scp(self, account: str, name: str) -> None:
+        """Return when the account has a service control policy of that name. Errors: ConfigError."""
+        known = [named.name for level in self._account(account).scps for named in level]
+        if name not in known:
+            raise ConfigError(f"account '{account}' has no service control policy '{name}'; {advice(name, known)}")
 
     def _identity(self, principal: Principal) -> User | Role | None:
         home = self.accounts.get(principal.account)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import assert_never
 
-from regionsim.faults.kinds import Fault, LinkCut, LinkLoss, OutageMode, Partition, RegionCrash, RegionOutage
+from regionsim.faults.kinds import Fault, IamOutage, LinkCut, LinkLoss, OutageMode, Partition, RegionCrash, RegionOutage
 from regionsim.faults.mistakes import FaultError
 from regionsim.faults.verdicts import CallVerdict, LinkDraws, LinkRule, LinkVerdict, judge_link
 from regionsim.faults.vocabulary import name_of
@@ -94,6 +94,10 @@ class ActiveFaults:
         on_link = (name for name, fault in self.by_name.items() if _link_rule(fault, sender, receiver) != _OPEN)
         return (*self.names_making_unreachable(sender), *on_link)
 
+    def names_freezing_iam(self, region: str) -> tuple[str, ...]:
+        """The names of the faults that keep changes of IAM from a Region."""
+        return tuple(name for name, fault in self.by_name.items() if fault == IamOutage(region=region))
+
     def link_rule(self, sender: str, receiver: str) -> LinkRule:
         """What all faults together do to envelopes as `sender` puts them on its link to `receiver`.
 
@@ -119,7 +123,7 @@ def _link_rule(fault: Fault, sender: str, receiver: str) -> LinkRule:
             return LinkRule(loss=probability) if covers else _OPEN
         case Partition(groups=groups):
             return LinkRule(cut_by=name_of(fault)) if _is_parted(groups, sender, receiver) else _OPEN
-        case RegionOutage() | RegionCrash():
+        case RegionOutage() | RegionCrash() | IamOutage():
             return _OPEN
         case _:
             assert_never(fault)
@@ -137,7 +141,7 @@ def _call_verdict(fault: Fault, region: str) -> CallVerdict:
             return CallVerdict.STALL if mode is OutageMode.HANG else CallVerdict.FAIL
         case RegionCrash(region=lost) if lost == region:
             return CallVerdict.FAIL  # the hosts are back in a moment, and nothing listens. Source: ours
-        case RegionOutage() | RegionCrash() | LinkCut() | LinkLoss() | Partition():
+        case RegionOutage() | RegionCrash() | LinkCut() | LinkLoss() | Partition() | IamOutage():
             return CallVerdict.PASS
         case _:
             assert_never(fault)

@@ -53,5 +53,12 @@ class Partition:
     groups: tuple[tuple[str, ...], ...]
 
 
-Fault: TypeAlias = RegionOutage | RegionCrash | LinkCut | LinkLoss | Partition
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IamOutage:
+    """A Region's copy of IAM is frozen: what is changed meanwhile reaches it when the fault is over."""
+
+    region: str
+
+
+Fault: TypeAlias = RegionOutage | RegionCrash | LinkCut | LinkLoss | Partition | IamOutage
 """One cause of harm."""

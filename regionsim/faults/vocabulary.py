@@ -16,7 +16,7 @@ from collections.abc import Collection, Mapping
 from decimal import Decimal
 from typing import Any, assert_never
 
-from regionsim.faults.kinds import Fault, LinkCut, LinkLoss, OutageMode, Partition, RegionCrash, RegionOutage
+from regionsim.faults.kinds import Fault, IamOutage, LinkCut, LinkLoss, OutageMode, Partition, RegionCrash, RegionOutage
 from regionsim.faults.mistakes import FaultError
 from regionsim.faults.words import ACTED_ON, FAULT_WORDS, OTHER_TOOLS_WORDS, FaultWord, Kind, Parameter
 from regionsim.names.mistakes import advice
@@ -28,6 +28,7 @@ __all__ = [
     "Fault",
     "FaultError",
     "FaultWord",
+    "IamOutage",
     "LinkCut",
     "LinkLoss",
     "OutageMode",
@@ -168,6 +169,8 @@ def _build(word: FaultWord, values: dict[str, Any]) -> Fault:
             return RegionOutage(region=values["region"], mode=OutageMode(values.get("mode", OutageMode.HANG)))
         case "region_crash":
             return RegionCrash(region=values["region"])
+        case "iam_outage":
+            return IamOutage(region=values["region"])
         case "link_cut":
             return LinkCut(between=values["between"])
         case "partition":
@@ -181,7 +184,7 @@ def _build(word: FaultWord, values: dict[str, Any]) -> Fault:
 def as_mapping(fault: Fault) -> dict[str, Any]:
     """The mapping that `parse_fault` reads back to an equal fault; JSON and YAML take it as it is."""
     match fault:
-        case RegionOutage(region=region, mode=OutageMode.HANG) | RegionCrash(region=region):
+        case RegionOutage(region=region, mode=OutageMode.HANG) | RegionCrash(region=region) | IamOutage(region=region):
             return {name_of(fault): region}
         case RegionOutage(region=region, mode=mode):
             return {name_of(fault): {"region": region, "mode": mode.value}}
@@ -203,6 +206,8 @@ def name_of(fault: Fault) -> str:
             return "region_outage"
         case RegionCrash():
             return "region_crash"
+        case IamOutage():
+            return "iam_outage"
         case LinkCut():
             return "link_cut"
         case LinkLoss():
@@ -216,7 +221,7 @@ def name_of(fault: Fault) -> str:
 def regions_of(fault: Fault) -> tuple[str, ...]:
     """The Regions that a fault names, as written; none when it is about every link."""
     match fault:
-        case RegionOutage(region=region) | RegionCrash(region=region):
+        case RegionOutage(region=region) | RegionCrash(region=region) | IamOutage(region=region):
             return (region,)
         case LinkCut(between=between):
             return between

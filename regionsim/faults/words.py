@@ -107,7 +107,7 @@ _TABLE = (
     _word("throttle", "a Region's request quotas shrink", _REGION, _FACTOR),
     _word("control_plane_outage", "keys cannot be changed, only used", _REGION),
     _word("dns_outage", "a Region's endpoint name resolves to nothing", _REGION),
-    _word("iam_outage", "a Region's copy of IAM is frozen", _REGION),
+    _word("iam_outage", "a Region's copy of IAM is frozen", _REGION, is_acted_on=True),
 )  # fmt: skip
 
 FAULT_WORDS = MappingProxyType({word.name: word for word in _TABLE})

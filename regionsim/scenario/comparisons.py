@@ -37,7 +37,7 @@ def read_metric_question(node: Node, known: Known) -> MetricQuestion:
         raise node.position.error(
             "expect_metric measures one workload or one Region", "name it: workload: NAME, or region: REGION"
         )
-    window_ns = _window(held["window"].value) if "window" in held else None
+    window_ns = read_window(held["window"].value) if "window" in held else None
     for name, entry in held.items():
         if name in OF_REGIONS and region is None:
             raise entry.key.position.error(f"{name} is measured of a Region", "write region: REGION instead")
@@ -56,7 +56,13 @@ def _workload(node: Node, known: Known) -> str:
     return name
 
 
-def _window(node: Node) -> tuple[int, int]:
+def read_count(node: Node, what: str) -> Comparison:
+    """A comparison of a count, like `>= 1` or `3`."""
+    return _comparison(node, what, Unit.COUNT)
+
+
+def read_window(node: Node) -> tuple[int, int]:
+    """From when until when, since the run's beginning."""
     ends = read.items(node, "window")
     if len(ends) != 2:
         raise node.position.error(f"window: two instants are wanted, these are {len(ends)}", "write [10m, 40m]")

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import ClassVar, TypeAlias
 
+from regionsim.accounts.changes import IamChange
 from regionsim.authorization.principals import Principal
 from regionsim.client.settings import ClientSettings
 from regionsim.faults.kinds import Fault
@@ -186,11 +187,43 @@ class ExpectMetricStep(_Step):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class IamStep(_Step):
+    """IAM changes; each Region's copy of it follows."""
+
+    change: IamChange
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpectAuditStep(_Step):
+    """How many records of the trail must answer a question; None = whatever it is. `caller`: `principal` as the file
+    spells it."""
+
+    region: str
+    event: str
+    key: Tree | None
+    principal: Principal | None
+    caller: str | None
+    error: str | None
+    count: Comparison
+    window_ns: tuple[int, int] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SayStep(_Step):
     """Only a caption."""
 
 
-Step: TypeAlias = CallStep | FaultStep | DeclareLostStep | HealStep | ExpectStateStep | ExpectMetricStep | SayStep
+Step: TypeAlias = (
+    CallStep
+    | FaultStep
+    | DeclareLostStep
+    | HealStep
+    | ExpectStateStep
+    | ExpectMetricStep
+    | ExpectAuditStep
+    | IamStep
+    | SayStep
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,16 +26,19 @@ from regionsim.scenario.metrics import Ledger
 from regionsim.scenario.model import (
     CallStep,
     DeclareLostStep,
+    ExpectAuditStep,
     ExpectMetricStep,
     ExpectStateStep,
     FaultStep,
     HealStep,
+    IamStep,
     SayStep,
     Scenario,
     Step,
 )
 from regionsim.scenario.numbers import call_at
 from regionsim.scenario.results import StepResult
+from regionsim.scenario.trail import ask_trail
 from regionsim.scenario.transcript import Transcript
 from regionsim.scenario.triggers import Triggers
 from regionsim.scenario.values import MissingNameError, fill_in
@@ -142,9 +145,11 @@ class Player:
                 return self._heal(name)
             case ExpectStateStep():
                 return self._look_at(step)
-            case ExpectMetricStep():
-                return await self._measure(step)
-            case SayStep():
+            case ExpectMetricStep() | ExpectAuditStep():
+                return await (self._measure(step) if isinstance(step, ExpectMetricStep) else self._ask_trail(step))
+            case IamStep() | SayStep():
+                if isinstance(step, IamStep):
+                    self._change_iam(step)
                 return None
             case _:
                 assert_never(step)
@@ -258,12 +263,22 @@ class Player:
         told = [await other.declare_lost(region) for other in others]
         return None if any(told) else f"no primary in reach has a replica in {region}"
 
+    def _change_iam(self, step: IamStep) -> None:
+        self._simulation.iam.change(step.change)
+        self._transcript.add(now_ns(), "", "iam", f"{step.change.action.name} {step.change.subject}")
+
     # Expectations.
 
     def _look_at(self, step: ExpectStateStep) -> str:
         problem, words = look(step, self._simulation, self.saved, self._transcript.named)
         if words:
             self._transcript.add(now_ns(), step.region, "expect_state", words)
+        return problem
+
+    async def _ask_trail(self, step: ExpectAuditStep) -> str:
+        problem, words = await ask_trail(step, self._simulation, self.saved, self._transcript.named)
+        if words:
+            self._transcript.add(now_ns(), step.region, "expect_audit", words)
         return problem
 
     async def _measure(self, step: ExpectMetricStep) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from regionsim.accounts.changes import IAM_ACTIONS, IamAction
 from regionsim.client.settings import RetryMode
 from regionsim.faults.active import HEAL_ALL
 from regionsim.faults.words import ACTED_ON, FAULT_WORDS, FaultWord, Kind, Parameter
@@ -22,6 +23,7 @@ from regionsim.scenario.load import LARGEST_SEED
 from regionsim.scenario.values import NAME, SERIES
 from regionsim.scenario.vocabulary import (
     ACCOUNT,
+    AUDIT,
     BULK,
     CLIENT,
     EVENTS,
@@ -176,9 +178,28 @@ def _steps() -> dict[str, Schema]:
             "maxProperties": 1,
         },
         Takes.STATE: {**_mapping(STATE), "additionalProperties": True},
+        Takes.AUDIT: _mapping(AUDIT),
+        Takes.COUNT: comparison,
+        Takes.IAM: {
+            "type": "object",
+            "properties": {name: _iam(action) for name, action in IAM_ACTIONS.items()},
+            "additionalProperties": False,
+            "minProperties": 1,
+            "maxProperties": 1,
+        },
         Takes.METRIC: _mapping(METRIC_OF, **metrics),
         Takes.STEPS: {"type": "array", "items": {"anyOf": [_step(kind, keys) for kind, keys in STEPS.items()]}},
     }
+
+
+def _iam(action: IamAction) -> Schema:
+    takes = {"account": _TEXT, action.subject: _TEXT}
+    if action.names_policy:
+        takes["name"] = _TEXT
+    if action.kind is not None:
+        takes["policy"] = _ref(Takes.POLICY)
+    required = [name for name in (action.subject, "policy") if name in takes]
+    return {"type": "object", "properties": takes, "required": required, "additionalProperties": False}
 
 
 def _step(kind: str, keys: Keys) -> Schema:

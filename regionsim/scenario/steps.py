@@ -17,15 +17,18 @@ from regionsim.scenario.callers import read_client, read_principal
 from regionsim.scenario.calls import read_error, read_expectations, read_operation, read_parameters, read_saves
 from regionsim.scenario.comparisons import read_metric_question
 from regionsim.scenario.errors import ScenarioError, quoted
+from regionsim.scenario.iam import read_iam
 from regionsim.scenario.known import Known
 from regionsim.scenario.model import (
     CallStep,
     DeclareLostStep,
     Expectation,
+    ExpectAuditStep,
     ExpectMetricStep,
     ExpectStateStep,
     FaultStep,
     HealStep,
+    IamStep,
     SayStep,
     ScenarioCall,
     Step,
@@ -35,8 +38,9 @@ from regionsim.scenario.nodes import Entry, MappingNode, Node, Position, ScalarN
 from regionsim.scenario.parameters import ShapeReader
 from regionsim.scenario.paths import read_path
 from regionsim.scenario.read import Findings
+from regionsim.scenario.trail import read_audit_question
 from regionsim.scenario.values import NAME, Saved, Tree, text_tree
-from regionsim.scenario.vocabulary import EVENTS, LATER_STEPS, STATE, STEPS, WHEN
+from regionsim.scenario.vocabulary import EVENTS, STATE, STEPS, WHEN
 
 MOST_OVER = 100_000
 """How far a step or workload may count."""
@@ -82,13 +86,14 @@ class StepReader:
                 return self._call(head, found, node)
             case "fault":
                 return self._fault(head, found)
-            case "declare_lost":
-                region = read.region(found["declare_lost"], "declare_lost", self._known.regions)
-                return DeclareLostStep(**head, region=region)
-            case "heal":
-                return HealStep(**head, name=self._healed(found["heal"]))
+            case "declare_lost" | "heal" | "iam":
+                return self._change_of_world(kind, head, found)
             case "expect_state":
                 return self._expect_state(head, found["expect_state"], read_over(found))
+            case "expect_audit":
+                return ExpectAuditStep(
+                    **head, **read_audit_question(found["expect_audit"], self._known, self._findings)
+                )
             case "expect_metric":
                 asked = read_metric_question(found["expect_metric"], self._known)
                 return ExpectMetricStep(
@@ -100,6 +105,17 @@ class StepReader:
                 )
             case _:
                 return SayStep(**head)
+
+    def _change_of_world(self, kind: str, head: _Head, found: dict[str, Node]) -> Step | None:
+        match kind:
+            case "declare_lost":
+                region = read.region(found["declare_lost"], "declare_lost", self._known.regions)
+                return DeclareLostStep(**head, region=region)
+            case "heal":
+                return HealStep(**head, name=self._healed(found["heal"]))
+            case _:
+                change = read_iam(found["iam"], self._known, self._findings)
+                return None if change is None else IamStep(**head, change=change)
 
     def _head(self, number: int, node: Node, found: dict[str, Node]) -> _Head:
         at_ns = self._at(found["at"], number) if "at" in found else None
@@ -268,8 +284,6 @@ def _kind(node: Node) -> str:
     every = {name for keys in STEPS.values() for name in keys}
     valid = {name for keys in STEPS.values() for name, key in keys.items() if not key.is_later}
     for name, entry in held.items():
-        if name in LATER_STEPS:
-            raise entry.key.position.error(f"'{name}' is not in this version", f"it has: {', '.join(STEPS)}")
         if not kinds and name not in every:
             raise entry.key.position.error(f"a step has no key {quoted(name)}", advice(name, valid, shown=20))
     if len(kinds) > 1:

@@ -51,6 +51,9 @@ class Takes(StrEnum):
     SAVE = "save"
     FAULT = "fault"
     STATE = "state"
+    IAM = "iam"
+    AUDIT = "audit"
+    COUNT = "count"
     METRIC = "metric"
     WINDOW = "window"
     NAME = "name"
@@ -194,6 +197,12 @@ STEPS: Mapping[str, Keys] = MappingProxyType(
         "expect_state": _keys(
             *_BEGINS, _key("expect_state", Takes.STATE, "what a key must be in a Region", required=True), _OVER
         ),
+        "iam": _keys(
+            *_BEGINS, _key("iam", Takes.IAM, "a change of IAM; each Region's copy follows 2 s later", required=True)
+        ),
+        "expect_audit": _keys(
+            *_BEGINS, _key("expect_audit", Takes.AUDIT, "what a Region's audit trail must hold", required=True)
+        ),
         "expect_metric": _keys(*_BEGINS, _key("expect_metric", Takes.METRIC, "what was measured", required=True)),
         "say": _keys(*_BEGINS),
     }
@@ -225,15 +234,22 @@ EVENTS = MappingProxyType(
 )
 """What `when:` can wait for: kinds of trace events."""
 
-LATER_STEPS = frozenset({"expect_audit", "iam"})
-"""Kinds of step that the interface has and this version does not."""
-
 STATE = _keys(
     _key("key", Takes.REFERENCE, "the key", required=True),
     _key("in", Takes.REGION, "the Region whose key is looked at", required=True),
     _key("rotations", Takes.WHOLE_NUMBER, "how many rotations its material has had"),
 )
 """Beside these: paths into KeyMetadata, as DescribeKey answers."""
+
+AUDIT = _keys(
+    _key("in", Takes.REGION, "the Region whose trail is asked", required=True),
+    _key("event", Takes.NAME, "the operation, or what KMS did by itself: RotateKey, DeleteKey", required=True),
+    _key("key", Takes.REFERENCE, "the key that it was about"),
+    _key("as", Takes.PRINCIPAL, "who called"),
+    _key("error", Takes.NAME, "the error's code, or none for calls that succeeded"),
+    _key("count", Takes.COUNT, "how many records; by default one or more"),
+    _key("window", Takes.WINDOW, "from when until when; by default until now"),
+)
 
 METRIC_OF = _keys(
     _key("workload", Takes.NAME, "the workload that is measured"),

@@ -31,6 +31,7 @@ from regionsim.runtime.tasks import Scope, call_later_ns, now_ns
 from regionsim.simulation.advance import let_time_pass
 from regionsim.simulation.bulk import make_bulk
 from regionsim.simulation.ground import Ground
+from regionsim.simulation.iam_copies import IamCopies
 from regionsim.simulation.lives import Lives
 from regionsim.simulation.world import World
 from regionsim.snapshot import Glance, Snapshot, region_glance, region_picture
@@ -68,6 +69,7 @@ class Simulation:
         self._unreachable_since: dict[str, int] = {}
         self._unavailable_ns = dict.fromkeys(world.regions, 0)
         self.regions = {name: self._region(name) for name in world.regions}
+        self.iam = IamCopies(world.directory, self.regions, ground.trace, self._is_iam_frozen)
         self.named_keys: Mapping[str, str] = {}
         """The ids of the keys that were there before the run, by the names that scenarios have for them."""
         self.bulk_key_ids: frozenset[str] = frozenset()
@@ -214,7 +216,13 @@ class Simulation:
                 isinstance(other, RegionCrash) and other.region == fault.region for other in self.faults
             ):
                 self._lives.ask(fault.region, is_up=True)
+        self.iam.thaw()
         self._note_all()
+
+    def _is_iam_frozen(self, region: str) -> bool:
+        names = self.faults.names_freezing_iam(region)
+        self.fault_tally.met(names)
+        return bool(names)
 
     def unavailable_ns(self, region: str) -> int:
         """How long a Region has been unreachable so far."""

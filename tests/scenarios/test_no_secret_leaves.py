@@ -29,7 +29,7 @@ NAMES = sorted(shipped_paths())
 def test_no_secret_is_found_outside_the_hsms(name: str, tmp_path: Path) -> None:
     secrets, places = play_and_keep(name, tmp_path)
 
-    assert len(secrets) > 3, "there is something to look for"
+    assert len(secrets) >= 3, "there is something to look for"  # one Region with one key
     assert sum(path.endswith(".sqlite") for path in places) >= 1
     assert places["trace"], "there is somewhere to look"
     assert places["links"] or name in {"quickstart", "policy-denials"}  # nothing is replicated there

@@ -5,6 +5,7 @@ from regionsim.faults.vocabulary import (
     FAULT_WORDS,
     Fault,
     FaultError,
+    IamOutage,
     LinkCut,
     LinkLoss,
     OutageMode,
@@ -32,6 +33,7 @@ FORMS: list[tuple[dict[str, object], Fault, str]] = [
         "region_outage us-east-1 (refuse)",
     ),
     ({"region_crash": EU}, RegionCrash(region=EU), "region_crash eu-west-1"),
+    ({"iam_outage": EU}, IamOutage(region=EU), "iam_outage eu-west-1"),
     ({"link_cut": [US, EU]}, LinkCut(between=(US, EU)), "link_cut us-east-1 <-> eu-west-1"),
     ({"link_cut": {"between": (US, EU)}}, LinkCut(between=(US, EU)), "link_cut us-east-1 <-> eu-west-1"),
     (
@@ -73,7 +75,7 @@ def test_the_words_are_those_of_the_interface() -> None:
         "link_cut link_one_way link_slow link_loss link_duplicate link_reorder partition disk_slow disk_errors "
         "disk_full disk_torn_write clock_skew throttle control_plane_outage dns_outage iam_outage"
     )
-    assert ACTED_ON == ("region_outage", "region_crash", "link_cut", "link_loss", "partition")
+    assert ACTED_ON == ("region_outage", "region_crash", "link_cut", "link_loss", "partition", "iam_outage")
 
 
 def test_words_are_complete() -> None:
@@ -99,7 +101,7 @@ def test_a_known_word_of_a_later_version_says_so(name: str) -> None:
         parse_fault({name: US})
     assert caught.value.path == (name,)
     assert caught.value.what == f"fault '{name}' is not in this version"
-    assert caught.value.advice == "it has: region_outage, region_crash, link_cut, link_loss, partition"
+    assert caught.value.advice == "it has: region_outage, region_crash, link_cut, link_loss, partition, iam_outage"
 
 
 MISTAKES: list[tuple[object, tuple[str | int, ...], str, str]] = [
@@ -108,7 +110,7 @@ MISTAKES: list[tuple[object, tuple[str | int, ...], str, str]] = [
     ({}, (), "not {}", "one word"),
     ({"region_outage": US, "region_crash": EU}, (), "a mapping of one word", "one word"),
     ({"region_outrage": US}, ("region_outrage",), "no such fault: 'region_outrage'", "did you mean 'region_outage'?"),
-    ({"zzz": US}, ("zzz",), "no such fault: 'zzz'", "valid: link_cut, link_loss, partition, region_crash"),
+    ({"zzz": US}, ("zzz",), "no such fault: 'zzz'", "valid: iam_outage, link_cut, link_loss, partition, region_crash"),
     ({None: US}, ("None",), "no such fault: nothing", "valid"),
     (
         {"latency": US},
