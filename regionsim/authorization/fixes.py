@@ -124,6 +124,7 @@ def _candidates(trial: _Trial, code: Code, deciding: Deciding | None) -> Iterato
     elif code in _NEEDS_KEY_POLICY and trial.request.kind is ResourceKind.KEY:
         yield from _other_context(trial)
         yield from _named_in_key_policy(trial)
+        yield from _delegated(trial)
         yield from _granted(trial)
     elif code in _NEEDS_IAM:
         yield from _other_context(trial)
@@ -192,7 +193,11 @@ def _named_in_key_policy(trial: _Trial) -> Iterator[_Trial]:
                 yield from _edited(trial, policy, "key_policy_principal", about, edit)
     about = f"let the key policy allow {request.action} to {name}"
     yield from _edited(trial, policy, "key_policy_statement", about, _with_statement(policy, statement))
-    if caller.account == request.resource_account and caller.kind is not PrincipalKind.ROOT:
+
+
+def _delegated(trial: _Trial) -> Iterator[_Trial]:
+    policy, request, caller = trial.policies.key_policy, trial.request, trial.request.principal
+    if policy is not None and caller.account == request.resource_account and caller.kind is not PrincipalKind.ROOT:
         account = {
             "Effect": "Allow",
             "Principal": {"AWS": f"arn:{caller.partition}:iam::{caller.account}:root"},

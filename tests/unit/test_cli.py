@@ -357,3 +357,33 @@ def test_explain_answers_each_case_and_says_at_the_end_that_one_was_none(tmp_pat
     file.write_text(json.dumps(case))
     assert cli.main(["explain", "--cases", str(file)]) == 0
     assert cli.main(["explain", "--cases", str(tmp_path / "none.jsonl")]) == 2
+
+
+def test_explain_tells_of_a_scenario_s_world(capsys):
+    asked = ["explain", "denied-only-here", "--as", "role/app", "--action", "Encrypt", "--key", "$key", "--region"]
+    assert cli.main([*asked, "us-east-1"]) == 0
+    told = capsys.readouterr().out
+    assert told.startswith("ALLOWED  kms:Encrypt\n")
+    assert "[ALLOW_GRANT]" in told
+    assert cli.main([*asked, "us-east-1", "--at", "30s"]) == 0
+    told = capsys.readouterr().out
+    assert told.startswith("DENIED (implicit)  kms:Encrypt\n")
+    assert "[DELEGATED_BUT_NO_IAM_ALLOW]" in told
+    assert "create a grant: Encrypt for arn:aws:iam::111122223333:role/app" in told
+    assert "because no identity-based policy allows the kms:Encrypt action" in told
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ([], "explain wants a SCENARIO, or --cases FILE"),
+        (["quickstart"], "explain SCENARIO wants --as, --action, --key, --region too"),
+        (["denied-only-here", "--as", "bbo", "--action", "kms:Encrypt", "--key", "key", "--region", "us-east-1"], "no such principal: 'bbo'; did you mean 'bob'?"),
+        (["denied-only-here", "--as", "bob", "--action", "kms:Encrypt", "--key", "key", "--region", "us-est-1"], "no such Region: 'us-est-1'; did you mean 'us-east-1'?"),
+        (["denied-only-here", "--as", "bob", "--action", "kms:Encrypt", "--key", "ky", "--region", "us-east-1"], "us-east-1 has no key 'ky' at the end; did you mean 'key'?"),
+        (["x", "--encryption-context", "a"], "regionsim explain: argument --encryption-context: a pair is NAME=VALUE, not 'a'"),
+    ],
+)  # fmt: skip
+def test_explain_wants_a_whole_question(words, told, capsys):
+    assert cli.main(["explain", *words]) == 2
+    assert told in capsys.readouterr().err
