@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import pytest
 from hypothesis import event, given, settings
 
 from regionsim.authorization.decide import Outcome
@@ -173,4 +174,12 @@ def test_indexed_evaluation_equals_naive_evaluation_of_every_statement(world):
 @given(worlds(limits=False))
 @settings(max_examples=120)
 def test_the_core_of_key_policy_and_identity_policies(world):
+    compare(world)
+
+
+@pytest.mark.slow
+@given(worlds())
+@settings(max_examples=1000, deadline=None)
+def test_seventy_thousand_decisions(world):
+    """The same as the first, for longer: 1,000 worlds, seventy decisions in each."""
     compare(world)

@@ -359,3 +359,11 @@ class TestOtherAccount:
         unfitting = compiled(allow(resource=f"arn:aws:kms:*:{AWAY}:key/*"))
         assert decided(request(self.CALLER), identity=(fitting,), **layers).is_allowed
         assert not decided(request(self.CALLER), identity=(unfitting,), **layers).is_allowed
+
+
+def test_aliases_of_the_key_count_in_iam_policies_only():
+    """Source: KMS Developer Guide, "Condition keys for AWS KMS", kms:ResourceAliases."""
+    by_alias = {"ForAnyValue:StringEquals": {"kms:ResourceAliases": "alias/orders"}}
+    asked = request(context={"kms:ResourceAliases": ("alias/orders",)})
+    assert not decided(asked, key_policy=key_policy(allow(ALICE, Condition=by_alias))).is_allowed
+    assert decided(asked, key_policy=delegating(), identity=(compiled(allow(Condition=by_alias)),)).is_allowed
