@@ -91,8 +91,9 @@ class Directory:
         *,
         partition: str = "aws",
         tags: Mapping[str, str] | None = None,
+        session_policy: str = "",
     ) -> Principal:
-        """A session of a role; `tags` are the session's own, and go before the role's.
+        """A session of a role; `tags` are the session's own, and go before the role's, `session_policy` limits it.
 
         Errors: ConfigError when there is no such role.
         """
@@ -106,6 +107,7 @@ class Directory:
             session_name=session_name,
             tags=MappingProxyType({**role.tags, **(tags or {})}),
             user_id=f"{_unique_id('AROA', account, role.name)}:{session_name}",
+            session_policy=session_policy,
         )
 
     def has_principal(self, arn_or_account: str) -> bool:

@@ -46,6 +46,8 @@ class CompiledStatement:
 
     def remaining_test(self, resource: str) -> tuple[bool, Test | None]:
         """Whether the statement can apply to `resource`, and the test that is left to do then (None: none)."""
+        if self.kind is PolicyKind.TRUST:  # it stands at its role and names no resource
+            return True, _all_of(self.conditions)
         inverted = self.statement.resources is not None and self.statement.resources.inverted
         if any(fits is not None and fits(resource) for fits, _ in self.resources):
             return not inverted, None if inverted else _all_of(self.conditions)

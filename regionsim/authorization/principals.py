@@ -52,7 +52,8 @@ class Principal:
 
     `arn` is what messages show: for a role session the sts assumed-role ARN, for a service its name
     (`s3.amazonaws.com`, and `account` is then empty). `role_arn` has the role's path. `direct_keys` name this very
-    caller; `role_key` names its role; `account_keys` name its account; `all_keys` are these and `*`.
+    caller; `session_policy` is the JSON text of the policy that was passed when its role was assumed (empty: none).
+    `role_key` names its role; `account_keys` name its account; `all_keys` are these and `*`.
     """
 
     kind: PrincipalKind
@@ -63,6 +64,7 @@ class Principal:
     session_name: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict, hash=False)
     user_id: str = ""
+    session_policy: str = field(default="", repr=False)
     direct_keys: tuple[str, ...] = field(init=False, repr=False, compare=False)
     role_key: str | None = field(init=False, repr=False, compare=False)
     account_keys: tuple[str, ...] = field(init=False, repr=False, compare=False)

@@ -34,6 +34,7 @@ from regionsim.scenario.vocabulary import (
     REPLICATION,
     ROLE,
     SCENARIO,
+    SESSION,
     STATE,
     STEPS,
     USER,
@@ -114,7 +115,7 @@ def _single_values() -> dict[str, Schema]:
             "description": f"'{HEAL_ALL}' heals every fault",
         },
         Takes.REFERENCE: {"type": "string", "minLength": 1},
-        Takes.PRINCIPAL: {"type": "string", "minLength": 1},
+        Takes.PRINCIPAL: {"anyOf": [{"type": "string", "minLength": 1}, _mapping(SESSION)]},
         Takes.WINDOW: {"type": "array", "items": _ref(Takes.DURATION), "minItems": 2, "maxItems": 2},
     }
 

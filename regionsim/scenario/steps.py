@@ -13,7 +13,7 @@ from regionsim.names.mistakes import advice
 from regionsim.names.regions import PARTITION_OF
 from regionsim.runtime.clock import format_duration
 from regionsim.scenario import read
-from regionsim.scenario.callers import read_client, read_principal
+from regionsim.scenario.callers import caller_in_words, read_client, read_principal
 from regionsim.scenario.calls import read_error, read_expectations, read_operation, read_parameters, read_saves
 from regionsim.scenario.comparisons import read_metric_question
 from regionsim.scenario.errors import ScenarioError, quoted
@@ -167,7 +167,7 @@ class StepReader:
             operation=name,
             parameters=parameters,
             principal=principal,
-            caller=read.text(found["as"], "as"),
+            caller=caller_in_words(found["as"]),
             client=client,
         )
         return CallStep(**head, call=call, error=error, expectations=expectations, saves=saves, over=over)

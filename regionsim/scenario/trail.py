@@ -11,7 +11,7 @@ from regionsim.names.ids import ALIAS_PREFIX
 from regionsim.names.mistakes import advice
 from regionsim.region.audit_query import AuditQuestion, audit_entries
 from regionsim.scenario import read
-from regionsim.scenario.callers import read_principal
+from regionsim.scenario.callers import caller_in_words, read_principal
 from regionsim.scenario.calls import ERROR_CODES
 from regionsim.scenario.comparisons import read_count, read_window
 from regionsim.scenario.errors import quoted
@@ -50,7 +50,7 @@ def read_audit_question(node: Node, known: Known, findings: Findings) -> dict[st
         "event": event,
         "key": key,
         "principal": read_principal(found["as"], known) if "as" in found else None,
-        "caller": read.text(found["as"], "as") if "as" in found else None,
+        "caller": caller_in_words(found["as"]) if "as" in found else None,
         "error": error,
         "count": read_count(found["count"], "count") if "count" in found else _AT_LEAST_ONE,
         "window_ns": read_window(found["window"]) if "window" in found else None,

@@ -148,6 +148,12 @@ ROLE = _keys(
     _key("tags", Takes.TAGS, "tags by name"),
     _key("path", Takes.PATH, "the path in the role's ARN"),
 )
+SESSION = _keys(
+    _key("role", Takes.TEXT, "the role, as NAME or role/NAME, with several accounts 111122223333/NAME", required=True),
+    _key("by", Takes.PRINCIPAL, "who assumes it: its trust policy must allow that", required=True),
+    _key("session_policy", Takes.POLICY, "a policy that limits the session"),
+    _key("tags", Takes.TAGS, "session tags by name"),
+)
 CLIENT = _keys(
     _key("near", Takes.REGION, "where the caller runs"),
     _key("regions", Takes.REGIONS, "the Regions it tries, in order"),

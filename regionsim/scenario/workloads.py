@@ -8,7 +8,7 @@ from dataclasses import replace
 from regionsim.kms.operations.registry import REGISTRY
 from regionsim.runtime.clock import format_duration, parse_duration
 from regionsim.scenario import read
-from regionsim.scenario.callers import read_client, read_principal
+from regionsim.scenario.callers import caller_in_words, read_client, read_principal
 from regionsim.scenario.calls import NamedOperation, read_operation, read_parameters
 from regionsim.scenario.errors import quoted
 from regionsim.scenario.known import Known
@@ -59,7 +59,7 @@ def read_workload(entry: Entry, known: Known, findings: Findings) -> Workload | 
         operation=operation.operation.name,
         parameters=parameters,
         principal=principal,
-        caller=read.text(found["as"], "as"),
+        caller=caller_in_words(found["as"]),
         client=client,
     )
     return Workload(
