@@ -58,7 +58,7 @@ def require_on_key(
     request = key_request(
         view, caller, action, key, named=named, encryption_context=encryption_context, values=values or {}
     )
-    policies = _policies(view, request.principal, _compiled(key.regional.policy))
+    policies = policies_on_key(view, request, key.regional.policy)
     decision = decide(request, policies)
     if decision.is_allowed:
         return
