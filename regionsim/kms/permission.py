@@ -78,9 +78,10 @@ def require_about_grant(
     limits = grant.constraints
     pairs = limits.encryption_context_equals or limits.encryption_context_subset or {}
     request = key_request(view, caller, action, key, encryption_context=pairs, values=values, grant=grant)
-    decision = decide_on_key(view, request, key.regional.policy)
+    policies = policies_on_key(view, request, key.regional.policy)
+    decision = decide(request, policies)
     if not decision.is_allowed:
-        raise AccessDeniedException(aws_message(request, decision))
+        raise AccessDeniedException(aws_message(request, decision), reason=(request, policies))
 
 
 def key_request(
