@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import sys
 
@@ -12,7 +13,7 @@ from regionsim.cli.telling import tell
 from regionsim.names.mistakes import ConfigError, advice
 
 FIRST_SCENARIO = "primary-outage"
-_RATE = 60.0
+_ABOUT_SECONDS = 90
 
 
 def _tui(arguments: argparse.Namespace) -> int:
@@ -31,11 +32,15 @@ def _tui(arguments: argparse.Namespace) -> int:
     if theme is not None and theme not in THEMES:
         raise ConfigError(f"there is no theme '{theme}'; {advice(theme, THEMES)}")
     is_ascii = arguments.glyphs == "ascii" or (arguments.glyphs is None and not _takes_unicode())
-    bridge = Bridge(scenario, seed=arguments.seed, rate=arguments.rate or _RATE, end_ns=ends_at_ns(scenario))
+    end_ns = ends_at_ns(scenario)
+    bridge = Bridge(scenario, seed=arguments.seed, rate=arguments.rate or first_speed(end_ns), end_ns=end_ns)
     app = RegionsimApp(bridge, glyphs=ASCII if is_ascii else UNICODE, theme=theme)
     app.run()
     if bridge.error is not None:
         raise bridge.error
+    if app.return_code:  # Textual has told what happened to the screen
+        tell("the terminal app stopped by a bug; please send this in", "31")
+        return DID_NOT_HOLD
     for line in summary(bridge):
         print(line)
     result = bridge.result
@@ -43,6 +48,15 @@ def _tui(arguments: argparse.Namespace) -> int:
         tell("left before the end: the verdict is of what was played")
         return OK
     return OK if result.verdict is Verdict.OK else DID_NOT_HOLD
+
+
+def first_speed(end_ns: int) -> float:
+    """The first speed of the table at which the whole run takes about a minute."""
+    from tui.actions import SPEEDS
+
+    return next(
+        (speed for speed in SPEEDS if 1 <= speed < math.inf and end_ns / 1e9 / speed <= _ABOUT_SECONDS), SPEEDS[-2]
+    )
 
 
 def _takes_unicode() -> bool:
@@ -60,7 +74,12 @@ def _add_tui(parser: argparse.ArgumentParser) -> None:
         metavar="SCENARIO",
         help="a file, or the name of a shipped scenario",
     )
-    add("--rate", type=rate_of, metavar="R", help=f"virtual seconds per second at the beginning (default: {_RATE:g})")
+    add(
+        "--rate",
+        type=rate_of,
+        metavar="R",
+        help="virtual seconds per second at first; by default all takes a minute or so",
+    )
     add("--seed", type=seed, metavar="N", help="the seed of every random draw; wins over the file's")
     add("--theme", metavar="NAME", help="one of Textual's themes")
     add("--glyphs", choices=("unicode", "ascii"), help="the signs; by default what the terminal can show")
