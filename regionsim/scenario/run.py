@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import platform
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -29,7 +29,7 @@ from regionsim.scenario.model import Scenario
 from regionsim.scenario.outcome import cost_result, decide, key_results, region_results, resilience, workload_results
 from regionsim.scenario.play import Player
 from regionsim.scenario.results import CostResult, InvariantResult, Resilience, RunResult
-from regionsim.scenario.transcript import Line, Transcript
+from regionsim.scenario.transcript import WATCHED, Line, Transcript
 from regionsim.simulation.ground import ConnectionKind, virtual_ground
 from regionsim.simulation.simulation import Simulation
 from regionsim.snapshot import Snapshot
@@ -184,7 +184,7 @@ class _Run:
         )
         self._simulation = Simulation(scenario.world, ground)
         self._watch = Watch(self._simulation)
-        self.write_to(self._transcript.watch)
+        self.write_to(self._transcript.watch, WATCHED)
         self._player = Player(scenario, self._simulation, self._ledger, self._transcript)
         self._end: tuple[str, int, int] | None = None
         self._snapshot: Snapshot | None = None
@@ -192,9 +192,10 @@ class _Run:
         self._cost: CostResult | None = None
         self._findings: tuple[Finding, ...] = ()
 
-    def write_to(self, sink: Callable[[Event], None]) -> None:
-        """Hand every event of the run to `sink`; what is traced once the run is over is no part of it."""
-        self._trace.add_sink(lambda event: sink(event) if self._end is None else None)
+    def write_to(self, sink: Callable[[Event], None], kinds: Iterable[str] | None = None) -> None:
+        """Hand the events of the run (of these kinds) to `sink`; what is traced once the run is over is no part of
+        it."""
+        self._trace.add_sink(lambda event: sink(event) if self._end is None else None, kinds)
 
     def watched_by(self, paced: PacedRun[None]) -> Watched:
         """The run as somebody who watches it has it."""

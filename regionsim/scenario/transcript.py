@@ -27,6 +27,10 @@ _FAULTS = frozenset({"fault_begins", "fault_ends"})
 _LIVES = {"region_crashed": "the hosts lost their memory", "region_booted": "the hosts are up, {keys} keys"}
 
 
+WATCHED = frozenset({*_HAPPENINGS, *_FAULTS, *_LIVES, "keys_installed"})
+"""The kinds of event that may become a line."""
+
+
 class Line(NamedTuple):
     """One line: instant of the run, Region (empty: none), what happened, about what."""
 
