@@ -26,6 +26,8 @@ TYPES: dict[ShapeType, tuple[type, ...]] = {
 }
 TWO = ("us-east-1", "eu-west-1")
 
+BOB = "arn:aws:iam::111122223333:user/bob"
+
 
 def faults(shape_name: str, value: Any, path: str) -> list[str]:
     """What is not as the shape says: unknown members, wrong types, words that the model does not have."""
@@ -44,6 +46,9 @@ def faults(shape_name: str, value: Any, path: str) -> list[str]:
         case ShapeType.LIST:
             assert shape.element is not None
             return [fault for at, item in enumerate(value) for fault in faults(shape.element, item, f"{path}[{at}]")]
+        case ShapeType.MAP:
+            assert shape.value is not None
+            return [fault for name, item in value.items() for fault in faults(shape.value, item, f"{path}.{name}")]
         case _ if type(value) not in TYPES[shape.type]:
             return [f"{path}: {type(value).__name__}, not {shape.type}"]
         case ShapeType.STRING if shape.enum and value not in shape.enum:
@@ -85,6 +90,23 @@ async def rotations_and_deletions(kms: OneRegion, call: Callable[..., Awaitable[
     await call("DescribeKey", KeyId=doomed)
 
 
+async def tags_and_grants(call: Any, single: str) -> None:
+    await call("TagResource", KeyId=single, Tags=[{"TagKey": "team", "TagValue": "blue"}])
+    await call("ListResourceTags", KeyId=single, Limit=1)
+    await call("UntagResource", KeyId=single, TagKeys=["team"])
+    await call("UpdateKeyDescription", KeyId=single, Description="another one")
+    await call("ListKeyPolicies", KeyId=single)
+    grant = {"GranteePrincipal": BOB, "RetiringPrincipal": BOB, "Operations": ["Encrypt"], "Name": "letters"}
+    first = await call("CreateGrant", KeyId=single, **grant)
+    constraints = {"EncryptionContextSubset": {"to": "bob"}}
+    second = await call("CreateGrant", KeyId=single, **{**grant, "Name": "more", "Constraints": constraints})
+    await call("ListGrants", KeyId=single, Limit=1)
+    await call("ListGrants", KeyId=single)
+    await call("ListRetirableGrants", RetiringPrincipal=BOB)
+    await call("RevokeGrant", KeyId=single, GrantId=first["GrantId"])
+    await call("RetireGrant", GrantToken=second["GrantToken"])
+
+
 async def responses(kms: OneRegion) -> dict[str, list[dict[str, Any]]]:
     """Responses of every operation, each to parameters that fit AWS's request shape."""
     found: dict[str, list[dict[str, Any]]] = {}
@@ -123,6 +145,7 @@ async def responses(kms: OneRegion) -> dict[str, list[dict[str, Any]]]:
     await call("DescribeKey", KeyId=shared)
     await call("DisableKey", KeyId=single)
     await call("EnableKey", KeyId=single)
+    await tags_and_grants(call, single)
     await rotations_and_deletions(kms, call, single)
     return found
 

@@ -13,12 +13,17 @@ from tests.simulation.one_region import OneRegion, one_region
 from tests.unit.kms.key_state_guide import STATES, origin_in, wanted
 
 ALL_STATES = (*STATES, "PendingReplicaDeletion")
-KEYLESS = {"CreateKey", "ListKeys", "GenerateRandom"}
+KEYLESS = {"CreateKey", "ListKeys", "GenerateRandom", "ListRetirableGrants"}
+ALICE, BOB = (f"arn:aws:iam::111122223333:user/{name}" for name in ("alice", "bob"))
 BESIDES_THE_KEY: dict[str, dict[str, Any]] = {
     "Encrypt": {"Plaintext": b"order 4711"},
     "GenerateDataKey": {"KeySpec": "AES_256"},
     "GenerateDataKeyWithoutPlaintext": {"KeySpec": "AES_256"},
     "ReplicateKey": {"ReplicaRegion": "ap-southeast-2"},
+    "CreateGrant": {"GranteePrincipal": BOB, "Operations": ["Encrypt"]},
+    "TagResource": {"Tags": [{"TagKey": "team", "TagValue": "blue"}]},
+    "UntagResource": {"TagKeys": ["team"]},
+    "UpdateKeyDescription": {"Description": "another one"},
 }
 THREE = ("us-east-1", "eu-west-1", "ap-southeast-2")
 
@@ -44,10 +49,16 @@ async def parameters_for(kms: OneRegion, operation: str, key_id: str) -> dict[st
             await kms.call("alice", "ReplicateKey", KeyId=key_id, ReplicaRegion="eu-west-1")
             await until_enabled(kms, key_id, "eu-west-1")
             return {"KeyId": key_id, "PrimaryRegion": "eu-west-1"}
-        case "CreateAlias":
-            return {"AliasName": f"alias/new-{key_id}", "TargetKeyId": key_id}
+        case "RetireGrant" | "RevokeGrant":
+            grant = BESIDES_THE_KEY["CreateGrant"] | {"RetiringPrincipal": ALICE}
+            return {
+                "KeyId": kms.arn(key_id),
+                "GrantId": (await kms.call("alice", "CreateGrant", KeyId=key_id, **grant))["GrantId"],
+            }
         case _:
-            return {"KeyId": key_id, **BESIDES_THE_KEY.get(operation, {})}
+            beside = {"AliasName": f"alias/new-{key_id}"} if operation == "CreateAlias" else {}
+            name = "TargetKeyId" if operation == "CreateAlias" else "KeyId"
+            return {name: key_id, **beside, **BESIDES_THE_KEY.get(operation, {})}
 
 
 async def blob_of(kms: OneRegion, key_id: str) -> bytes:
