@@ -39,6 +39,8 @@ class WatchScreen(Screen[None]):
 
     def frame(self, picture: Picture | None) -> None:
         """Draw everything; before there is a picture, say so."""
+        if not self.query("#footer"):
+            return  # switched to just now, and its widgets are not there yet
         width = self.size.width
         footer = self.query_one("#footer", Live)
         footer.show([fitted([(footer_text(width), "key")], width)])
