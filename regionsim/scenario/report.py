@@ -54,6 +54,8 @@ def again(result: RunResult, options: RunOptions) -> str:
     """The command that plays the same run."""
     path = Path(result.path).resolve()
     word = next((name for name, shipped in shipped_paths().items() if shipped == path), result.path)
+    if options.until_ns is not None:  # only replay stops early, and it plays the file's own seed
+        return shlex.join(["regionsim", "replay", word, "--until", format_duration(options.until_ns)])
     words = ["regionsim", "run", word, "--seed", str(result.seed)]
     if options.connection != "inline":
         words += ["--connection", options.connection]

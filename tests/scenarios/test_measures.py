@@ -99,7 +99,7 @@ def test_availability_counts_refusals_as_answers():
 
 
 def test_how_busy_the_hsms_were_in_a_window():
-    """One HSM, a job of 0.45 ms on average every 10 ms: 4.5 % busy while they come, idle before."""
+    """One HSM, a short job every 10 ms: about 2 % busy while they come, idle before."""
     workload = (
         "workloads: {many: {as: alice, in: us-east-1, every: 10ms, from: 10s, until: 20s, "
         "call: {GenerateRandom: {NumberOfBytes: 32}}}}\n"
@@ -113,3 +113,30 @@ def test_how_busy_the_hsms_were_in_a_window():
         head_instead={"hsm: {profile: host}\n": hsm},
     )
     assert messages(result) == {}
+
+
+def test_hsms_are_as_busy_as_their_number_makes_them():
+    """The same calls, one HSM or four: a job takes as long, so four are a quarter as busy."""
+    workload = (
+        "workloads: {many: {as: alice, in: us-east-1, every: 10ms, from: 10s, until: 20s, "
+        "call: {GenerateRandom: {NumberOfBytes: 32}}}}\n"
+    )
+    step = "{at: 40s, expect_metric: {region: us-east-1, window: [10s, 20s], hsm_utilisation: '%s'}}"
+    for number, wanted in ((1, "> 1.5%"), (4, "< 1%")):
+        hsm = f"hsm: {{profile: aws-like, per_region: {number}}}\n"
+        result = play(step % wanted, more=BULK + workload, head_instead={"hsm: {profile: host}\n": hsm})
+        assert messages(result) == {}
+
+
+def test_the_99th_percentile_of_lag_is_no_median():
+    """Nineteen changes are acknowledged within two round trips; one waits for a cut link."""
+    rotate = "as: alice, in: us-east-1, call: {RotateKeyOnDemand: {KeyId: $k-%d}}"
+    result = play(
+        *(f"{{at: {number}m, {rotate % number}}}" for number in range(1, 20)),
+        "{at: 29m, fault: {link_cut: [us-east-1, eu-west-1]}, for: 2m}",
+        f"{{at: 30m, {rotate % 20}}}",
+        "{at: 40m, expect_metric: {region: us-east-1, replication_lag_p99_ms: '> 60000'}}",
+        more="keys:\n  - {count: 20, name: 'k-{n}', primary: us-east-1, replicas: [eu-west-1]}\n",
+    )
+    assert messages(result) == {}
+    assert result.regions["us-east-1"].replication_lag_ms["p50"] < 100

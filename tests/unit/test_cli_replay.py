@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 
 import pytest
 
@@ -74,6 +75,17 @@ def test_replay_until_stops_there(fails, capsys):
     status, _, err = run("replay", fails, "--until", "soon", capsys=capsys)
     assert status == 2
     assert "--until" in err
+
+
+def test_the_command_after_a_replay_until_plays_the_same_events(fails, capsys):
+    def told(out, word):
+        return next(line.removeprefix(word).strip() for line in out.splitlines() if line.startswith(word))
+
+    _, out, _ = run("replay", fails, "--until", "1m30s250ms", capsys=capsys)
+    command = shlex.split(told(out, "again "))
+    assert command[0] == "regionsim"
+    _, again, _ = run(*command[1:], capsys=capsys)
+    assert told(again, "trace ") == told(out, "trace ")
 
 
 def test_replay_tells_what_has_another_version_now(fails, tmp_path, capsys):

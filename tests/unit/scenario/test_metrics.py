@@ -67,6 +67,19 @@ def test_an_outage_without_end_lasts_until_its_last_failure():
     assert longest_outage_ns([seen(0, 1), seen(5, 1)]) == 0
 
 
+def test_a_denial_is_not_throttled_and_a_throttled_call_is_not_denied():
+    calls = [seen(0, 1, DENIED), seen(1, 1, THROTTLED), seen(2, 1, THROTTLED), seen(3, 1, "DisabledException")]
+    assert [measure(name, calls) for name in ("denied", "throttled", "refused", "failed")] == [1, 2, 4, 0]
+
+
+def test_a_refusal_ends_an_outage():
+    assert longest_outage_ns([seen(0, 50, TIMEOUT), seen(100, 10, DENIED), seen(900, 50, TIMEOUT)]) == 110 * MS
+
+
+def test_a_quantile_between_two_ranks_is_the_upper_one():
+    assert [measure(name, [seen(0, 1), seen(0, 2), seen(0, 3)]) for name in ("p50_ms", "p90_ms", "p99_ms")] == [2, 3, 3]
+
+
 @pytest.mark.parametrize(
     ("error", "failed"),
     [(OK, False), (TIMEOUT, True), ("ConnectionRefused", True), ("KMSInternalException", True),
