@@ -50,7 +50,6 @@ class RegionsimApp(App[int]):
         self.key_region = bridge.scenario.world.regions[0]
         self._most_hz = most_hz
         self._window = (0, 50)
-        self._keys_at: dict[int, KeyRow] = {}
         self._since_look = 0.0
         self._timer: Timer | None = None
         self._is_interrupted_once = False
@@ -89,16 +88,11 @@ class RegionsimApp(App[int]):
         if newest is not None and newest is not self.picture:
             is_same = self.picture is not None and newest == self.picture
             self.picture = newest
-            offset = self._asked_offset
-            self._keys_at = {offset + index: key for index, key in enumerate(newest.keys)}
             if not is_same:
                 self.redraw()
         if self.bridge.is_over and self.bridge.picture is not None and not self.bridge.picture.verdict:
             self.bridge.tell_end()
-        self._asked_offset = self._window[0]
         self.bridge.ask(self.key_region, *self._window)
-
-    _asked_offset = 0
 
     def redraw(self) -> None:
         """Draw the screen on top."""
@@ -121,14 +115,18 @@ class RegionsimApp(App[int]):
         self._window = (offset, count)
 
     def key_at(self, index: int) -> KeyRow | None:
-        """The key on that line, when it has come."""
-        return self._keys_at.get(index)
+        """The key on that line of the Region that is looked at, when it has come."""
+        picture = self.picture
+        if picture is None or picture.key_region != self.key_region:
+            return None
+        index -= picture.key_offset
+        return picture.keys[index] if 0 <= index < len(picture.keys) else None
 
     def show_keys_of(self, number: int) -> None:
         """Look at another Region's keys."""
         regions = self.bridge.scenario.world.regions
         if number <= len(regions):
-            self.key_region, self._window, self._keys_at = regions[number - 1], (0, self._window[1]), {}
+            self.key_region, self._window = regions[number - 1], (0, self._window[1])
             self.look()
 
     # Actions.

@@ -59,7 +59,8 @@ class Bridge:
         self._end_ns = end_ns
         self._watched: Watched | None = None
         self._is_asked = False
-        self._has_ended = False
+        self._last_keys: dict[str, tuple[KeyRow, ...]] | None = None
+        """The keys of every Region when the run was over; None before."""
         self._stops_at: frozenset[str] = frozenset()
         self._count = 0
         self._denied = 0
@@ -86,7 +87,10 @@ class Bridge:
     def ask(self, region: str, offset: int, count: int) -> None:
         """Have a new picture made, with a window of one Region's keys; nothing waits for it."""
         watched, self._window = self._watched, (region, offset, count)
-        if watched is None or self._is_asked or watched.paced.is_finished:
+        if self._last_keys is not None:
+            self._show_last_keys(self._last_keys[region])
+            return
+        if watched is None or self._is_asked:
             return
         self._is_asked = True
         watched.paced.peek(lambda: self._look(watched, region, offset, count))
@@ -98,6 +102,13 @@ class Bridge:
             return []
         first = events[0].number
         return events[max(0, after - first + 1) : max(0, upto - first + 1)]
+
+    def _show_last_keys(self, rows: tuple[KeyRow, ...]) -> None:
+        """The window that is asked for, of a run that is over: its Regions are closed."""
+        region, offset, count = self._window
+        picture, keys = self.picture, rows[offset : offset + count]
+        if picture is not None and (picture.key_region, picture.key_offset, picture.keys) != (region, offset, keys):
+            self.picture = replace(picture, key_region=region, key_offset=offset, keys=keys, key_count=len(rows))
 
     def tell_end(self) -> None:
         """Put what came of the run into the picture; it is over."""
@@ -171,7 +182,13 @@ class Bridge:
     def _last_look(self) -> None:
         assert self._watched is not None
         self._look(self._watched, *self._window)
-        self._has_ended = True  # a look that was asked for before would see the Regions being closed
+        simulation = self._watched.simulation
+        glance = simulation.glance()
+        # From here on no look at the Regions: one that was asked for before would see them being closed.
+        self._last_keys = {
+            name: tuple(self._key_row(key) for key in simulation.keys_in(name, offset=0, count=region.key_count))
+            for name, region in glance.regions.items()
+        }
 
     def _line(self, line: Line) -> None:
         if line.event == "say":
@@ -275,7 +292,7 @@ class Bridge:
         return name
 
     def _look(self, watched: Watched, region: str, offset: int, count: int) -> None:
-        if self._has_ended:
+        if self._last_keys is not None:
             return
         simulation, paced = watched.simulation, watched.paced
         regions = tuple(simulation.regions)
@@ -297,6 +314,8 @@ class Bridge:
             caption=self._caption,
             event_count=self._count,
             denied=self._denied,
+            key_region=region,
+            key_offset=offset,
             keys=tuple(self._key_row(key) for key in simulation.keys_in(region, offset=offset, count=count)),
             key_count=glance.regions[region].key_count if region in glance.regions else 0,
         )

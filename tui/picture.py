@@ -92,6 +92,9 @@ class Picture:
     event_count: int
     """Events by then: a list that shows no later ones agrees with the rest of the picture."""
     denied: int
+    key_region: str
+    key_offset: int
     keys: tuple[KeyRow, ...]
+    """A window of the keys of `key_region`, from `key_offset` on; it has `key_count` in all."""
     key_count: int
     verdict: str = ""

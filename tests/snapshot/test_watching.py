@@ -99,9 +99,25 @@ async def test_a_filter_shows_only_what_has_its_words():
         assert any("DENIED" not in line for line in screen_text(app) if "Encrypt" in line)
 
 
-async def test_a_key_press_shows_another_regions_keys():
-    app = new_app("deletion-with-replicas")
+async def test_the_keys_of_another_region_are_that_regions_also_when_the_run_is_over():
+    app = new_app("declared-lost", rate=60)
     async with shown(app, (120, 40)) as pilot:
-        await over(pilot)
         await pilot.press("K", "2")
-        await until(pilot, lambda: app.key_region == "eu-west-1")
+        await until(pilot, lambda: any("replica" in line for line in screen_text(app)))
+        await pilot.press("backslash")
+        await over(pilot)
+        for number, role in (("1", "primary"), ("3", "replica"), ("2", "replica")):
+            await pilot.press(number)
+            await until(pilot, lambda role=role: any(f"$orders          {role}" in line for line in screen_text(app)))
+            assert any("1 key" in line for line in screen_text(app))
+
+
+async def test_every_key_can_be_reached_also_when_the_run_is_over():
+    app = new_app("rotation-year")
+    async with shown(app, (100, 14)) as pilot:
+        await over(pilot)
+        await pilot.press("K", "5", "G")
+        await until(pilot, lambda: any("$k-100" in line for line in screen_text(app)))
+        assert not any("..." in line for line in screen_text(app))
+        await pilot.press("g")
+        await until(pilot, lambda: any("$k-1 " in line for line in screen_text(app)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
+from textual.binding import Binding
 from textual.screen import Screen
 
 from tui.actions import footer_text
@@ -14,6 +15,19 @@ from tui.widgets.live import Live
 
 if TYPE_CHECKING:
     from tui.app import RegionsimApp
+
+
+_TO_THE_END = 1_000_000_000
+
+LIST_KEYS = (
+    Binding("up,k", "move(-1)", show=False),
+    Binding("down,j", "move(1)", show=False),
+    Binding("pageup,ctrl+u", "move(-20)", show=False),
+    Binding("pagedown,ctrl+d", "move(20)", show=False),
+    Binding("g,home", f"move(-{_TO_THE_END})", show=False),
+    Binding("G,end", f"move({_TO_THE_END})", show=False),
+)
+"""How one moves in a list, on every screen that has one."""
 
 
 class WatchScreen(Screen[None]):

@@ -9,7 +9,7 @@ from textual.binding import Binding
 from textual.widgets import Input
 
 from tui.picture import EventRow, Kind, Picture
-from tui.screens.base import WatchScreen
+from tui.screens.base import LIST_KEYS, WatchScreen
 from tui.screens.denial import DenialScreen
 from tui.view import Row, event_row
 from tui.widgets.table import Table
@@ -19,12 +19,7 @@ class EventsScreen(WatchScreen):
     """The list follows the run while the cursor is at its end."""
 
     BINDINGS: ClassVar = [
-        Binding("up,k", "move(-1)", show=False),
-        Binding("down,j", "move(1)", show=False),
-        Binding("pageup,ctrl+u", "move(-20)", show=False),
-        Binding("pagedown,ctrl+d", "move(20)", show=False),
-        Binding("g,home", "move(-1000000000)", show=False),
-        Binding("G,end", "move(1000000000)", show=False),
+        *LIST_KEYS,
         Binding("slash", "filter", show=False),
         Binding("e,enter", "explain", show=False),
         Binding("escape", "clear", show=False),

@@ -8,7 +8,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 
 from tui.picture import Picture
-from tui.screens.base import WatchScreen
+from tui.screens.base import LIST_KEYS, WatchScreen
 from tui.view import KEYS_HEAD, Row, key_row
 from tui.widgets.live import Live
 from tui.widgets.table import Table
@@ -18,12 +18,7 @@ class KeysScreen(WatchScreen):
     """The screen asks for the keys that it shows, and for no others."""
 
     BINDINGS: ClassVar = [
-        Binding("up,k", "move(-1)", show=False),
-        Binding("down,j", "move(1)", show=False),
-        Binding("pageup,ctrl+u", "move(-20)", show=False),
-        Binding("pagedown,ctrl+d", "move(20)", show=False),
-        Binding("g,home", "move(-1000000000)", show=False),
-        Binding("G,end", "move(1000000000)", show=False),
+        *LIST_KEYS,
         Binding("escape", "app.show_world", show=False),
         *(Binding(str(number), f"region({number})", show=False) for number in range(1, 10)),
     ]
@@ -42,10 +37,11 @@ class KeysScreen(WatchScreen):
         row: Row = [(" Region ", "dim")]
         for number, name in enumerate(picture.glance.regions, start=1):
             row.append((f" {number} {name} ", "hi cursor" if name == self.app.key_region else ""))
-        row.append((f"  {picture.key_count:,} keys", "dim"))
+        count = picture.key_count if picture.key_region == self.app.key_region else 0
+        row.append((f"  {count:,} key{'s' if count != 1 else ''}", "dim"))
         self.query_one("#regions", Live).show([row])
         table = self.query_one(Table)
-        table.draw(picture.key_count)
+        table.draw(count)
         self.app.want_keys(table.first, table.visible_count)
 
     def _row(self, index: int) -> Row:
