@@ -13,7 +13,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from regionsim.hsm.algorithms import AES_KEY_BYTES, AeadKey, P384Key
+from regionsim.hsm.algorithms.p384 import P384Key
+from regionsim.hsm.algorithms.symmetric import AES_KEY_BYTES, AeadKey
 from regionsim.hsm.confined import Confined
 from regionsim.runtime.entropy import Stream
 

@@ -17,7 +17,8 @@ import os
 import struct
 from pathlib import Path
 
-from regionsim.hsm.algorithms import AES_KEY_BYTES, GCM_NONCE_BYTES, AeadKey, P384Key, length_prefixed
+from regionsim.hsm.algorithms.p384 import P384Key
+from regionsim.hsm.algorithms.symmetric import AES_KEY_BYTES, GCM_NONCE_BYTES, AeadKey, length_prefixed
 from regionsim.hsm.domain import DomainKey, DomainState
 from regionsim.kms.errors import InvalidCiphertextException
 from regionsim.names.mistakes import ConfigError

@@ -10,12 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import assert_never
 
-from regionsim.hsm.algorithms import (
-    AES_KEY_BYTES,
-    GCM_NONCE_BYTES,
-    DataKeys,
-    material_id_of,
-)
+from regionsim.hsm.algorithms.symmetric import AES_KEY_BYTES, GCM_NONCE_BYTES, DataKeys, material_id_of
 from regionsim.hsm.confined import Confined
 from regionsim.hsm.domain import DomainState
 from regionsim.hsm.replication_keys import ClearMaterial, MaterialExchange, ReplicationRegistry

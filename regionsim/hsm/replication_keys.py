@@ -19,7 +19,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from regionsim.hsm.algorithms import GCM_NONCE_BYTES, AeadKey, P384Key, length_prefixed, material_id_of, verify
+from regionsim.hsm.algorithms.p384 import P384Key, verify
+from regionsim.hsm.algorithms.symmetric import GCM_NONCE_BYTES, AeadKey, length_prefixed, material_id_of
 from regionsim.hsm.confined import Confined
 from regionsim.hsm.domain import DomainState
 from regionsim.hsm.tokens import Purpose, unwrap, wrap

@@ -15,7 +15,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import NamedTuple
 
-from regionsim.hsm.algorithms import GCM_NONCE_BYTES, length_prefixed
+from regionsim.hsm.algorithms.symmetric import GCM_NONCE_BYTES, length_prefixed
 from regionsim.hsm.domain import DOMAIN_KEY_ID_BYTES, DomainState
 from regionsim.kms.errors import InvalidCiphertextException, KeyUnavailableException
 

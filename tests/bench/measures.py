@@ -9,7 +9,7 @@ from pathlib import Path
 from regionsim.bench.ceiling import measure_ceiling
 from regionsim.bench.run import run_bench
 from regionsim.bench.settings import BenchSettings
-from regionsim.hsm.algorithms import AES_KEY_BYTES
+from regionsim.hsm.algorithms.symmetric import AES_KEY_BYTES
 from regionsim.hsm.domain import DomainState
 from regionsim.hsm.memory import HsmMemory
 from regionsim.hsm.replication_keys import ReplicationRegistry

@@ -30,7 +30,7 @@ TABLE = {
     "SQLite": ({"sqlite3", "aiosqlite"}, ("regionsim/store/",)),
     "cryptography": (
         {"cryptography", "nacl", "Crypto", "Cryptodome", "pqcrypto", "gmalg", "OpenSSL"},
-        ("regionsim/hsm/algorithms.py",),
+        ("regionsim/hsm/algorithms/",),
     ),
     "msgpack": ({"msgpack", "ormsgpack"}, ("regionsim/region/wire.py",)),
     "sockets": (

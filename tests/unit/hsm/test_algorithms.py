@@ -7,15 +7,14 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.concatkdf import ConcatKDFHash
 from cryptography.hazmat.primitives.kdf.kbkdf import KBKDFHMAC, CounterLocation, Mode
 
-from regionsim.hsm.algorithms import (
+from regionsim.hsm.algorithms.p384 import P384Key, verify
+from regionsim.hsm.algorithms.symmetric import (
     DATA_KEY_LABEL,
     AeadKey,
     DataKeys,
-    P384Key,
     length_prefixed,
     material_id_of,
     seal_plainly,
-    verify,
 )
 from regionsim.kms.errors import InvalidCiphertextException
 from regionsim.runtime.entropy import SeededEntropy, Stream

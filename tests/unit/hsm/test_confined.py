@@ -5,7 +5,8 @@ import pickle
 
 import pytest
 
-from regionsim.hsm.algorithms import AeadKey, DataKeys, P384Key
+from regionsim.hsm.algorithms.p384 import P384Key
+from regionsim.hsm.algorithms.symmetric import AeadKey, DataKeys
 from regionsim.hsm.domain import DomainState
 from regionsim.hsm.replication_keys import ClearMaterial
 from regionsim.hsm.tokens import Unwrapped

@@ -4,7 +4,8 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from regionsim.hsm.algorithms import P384Key, length_prefixed, material_id_of
+from regionsim.hsm.algorithms.p384 import P384Key
+from regionsim.hsm.algorithms.symmetric import length_prefixed, material_id_of
 from regionsim.hsm.fleet import Fleet
 from regionsim.kms.errors import InvalidCiphertextException, KmsError
 from regionsim.kms.hsm_jobs import (
