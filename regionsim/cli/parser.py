@@ -78,7 +78,7 @@ def rate_of(word: str) -> float:
 
 def duration(word: str) -> int:
     """Nanoseconds of a duration. Errors: ArgumentTypeError."""
-    from regionsim.runtime.clock import parse_duration
+    from regionsim.names.durations import parse_duration
 
     try:
         return parse_duration(word)

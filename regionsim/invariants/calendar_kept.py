@@ -10,9 +10,10 @@ from regionsim.hsm.domain import DOMAIN_KEY_PERIOD_DAYS
 from regionsim.hsm.tokens import domain_key_id_of
 from regionsim.invariants.verdicts import Finding, Kind, Kinds
 from regionsim.kms import timetable
+from regionsim.names.durations import format_duration
 from regionsim.region.calendar import DOMAIN_KEY
 from regionsim.region.region import Region
-from regionsim.runtime.clock import NS_PER_DAY, NS_PER_MINUTE, format_duration
+from regionsim.runtime.clock import NS_PER_DAY, NS_PER_MINUTE
 from regionsim.runtime.trace import Event
 from regionsim.simulation.simulation import Simulation
 

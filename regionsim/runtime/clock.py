@@ -1,4 +1,4 @@
-"""What time it is: the calendar as a node reads it, and instants and durations as text.
+"""What time it is: the calendar as a node reads it, and instants as text.
 
 A clock is for reading only. Waiting goes by durations (`tasks.sleep`), which neither skew nor a change of the
 calendar reaches.
@@ -10,7 +10,6 @@ import asyncio
 import re
 import time
 from datetime import UTC, datetime, timedelta
-from fractions import Fraction
 from typing import Protocol
 
 from regionsim.runtime import tasks
@@ -134,51 +133,3 @@ def parse_instant(text: str) -> int:
         raise ValueError(f"{wanted} ({error})") from None
     since = moment - _EPOCH
     return (since.days * 86_400 + since.seconds) * NS_PER_SECOND + int((found["fraction"] or "").ljust(9, "0"))
-
-
-# ---------------------------------------------------------------------------------------------- durations as text
-
-_UNITS = {
-    "d": NS_PER_DAY,
-    "h": NS_PER_HOUR,
-    "m": NS_PER_MINUTE,
-    "s": NS_PER_SECOND,
-    "ms": NS_PER_MS,
-    "us": 1_000,
-    "ns": 1,
-}
-_RANK = {unit: rank for rank, unit in enumerate(_UNITS)}
-_DURATION_PART = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?)(d|h|ms|m|s|us|ns)")
-_DURATION = re.compile(rf"(?:{_DURATION_PART.pattern})+")
-
-
-def format_duration(duration_ns: int) -> str:
-    """`10m5s`, `1d3h`, `250ms`, `0s`: exact, largest unit first, a minus in front when negative."""
-    rest_ns = abs(duration_ns)
-    parts = []
-    for unit, unit_ns in _UNITS.items():
-        count, rest_ns = divmod(rest_ns, unit_ns)
-        if count:
-            parts.append(f"{count}{unit}")
-    return ("-" if duration_ns < 0 else "") + ("".join(parts) or "0s")
-
-
-def parse_duration(text: str, *, is_signed: bool = False) -> int:
-    """Nanoseconds from `90s`, `2h`, `366d`, `1d3h`, `10m5s`, `0.3ms`, `250us`; with `is_signed` also `-5s`.
-
-    Errors: ValueError saying what was wanted: units from large to small, each once, no spaces, whole nanoseconds.
-    """
-    sign = -1 if is_signed and text.startswith("-") else 1
-    digits = text[1:] if sign < 0 else text
-    if not _DURATION.fullmatch(digits):
-        raise ValueError(f"'{text}' is no duration; write it like 90s, 2h, 366d, 10m5s or 0.3ms, without spaces")
-    total = Fraction(0)
-    last_rank = -1
-    for number, unit in _DURATION_PART.findall(digits):
-        if _RANK[unit] <= last_rank:
-            raise ValueError(f"'{text}' is no duration; units go from large to small, each once, like 1d3h or 10m5s")
-        last_rank = _RANK[unit]
-        total += Fraction(number) * _UNITS[unit]
-    if total.denominator != 1:
-        raise ValueError(f"'{text}' is no whole number of nanoseconds")
-    return sign * total.numerator

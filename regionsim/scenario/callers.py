@@ -9,9 +9,9 @@ from regionsim.accounts.assuming import may_assume
 from regionsim.authorization.policy import PolicyKind
 from regionsim.authorization.principals import Principal
 from regionsim.client.settings import ClientSettings, RetryMode
+from regionsim.names.durations import parse_duration
 from regionsim.names.ids import is_account_id
 from regionsim.names.mistakes import ConfigError
-from regionsim.runtime.clock import parse_duration
 from regionsim.scenario import read
 from regionsim.scenario.errors import quoted
 from regionsim.scenario.known import Known

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from regionsim.names.durations import parse_duration
 from regionsim.names.mistakes import advice
-from regionsim.runtime.clock import parse_duration
 from regionsim.scenario import read
 from regionsim.scenario.errors import quoted
 from regionsim.scenario.known import Known

@@ -17,8 +17,8 @@ from regionsim.kms.key_identifiers import alias_in, locate
 from regionsim.kms.permission import key_request, policies_on_key
 from regionsim.kms.plan import View
 from regionsim.kms.state import RegionState
+from regionsim.names.durations import format_duration
 from regionsim.names.mistakes import ConfigError, advice
-from regionsim.runtime.clock import format_duration
 from regionsim.runtime.tasks import sleep
 from regionsim.runtime.trace import Trace
 from regionsim.runtime.virtual_loop import VirtualLoop, run_virtual

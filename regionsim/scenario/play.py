@@ -14,7 +14,7 @@ from typing import Any, assert_never
 from regionsim.client.client import Client, Reply
 from regionsim.faults.mistakes import FaultError
 from regionsim.invariants.settling import settle
-from regionsim.runtime.clock import format_duration
+from regionsim.names.durations import format_duration
 from regionsim.runtime.tasks import Cancellable, Scope, now_ns, sleep
 from regionsim.scenario.answers import judge, plain_answer
 from regionsim.scenario.background import Background

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
 from regionsim.faults.vocabulary import parse_probability
+from regionsim.names.durations import parse_duration
 from regionsim.names.mistakes import advice, nearest
 from regionsim.names.regions import PARTITION_OF
-from regionsim.runtime.clock import parse_duration, parse_instant
+from regionsim.runtime.clock import parse_instant
 from regionsim.scenario.errors import ScenarioError, cut, escaped, quoted
 from regionsim.scenario.nodes import Entry, MappingNode, Node, ScalarNode, SequenceNode, kind_of
 from regionsim.scenario.vocabulary import Keys

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from regionsim.faults.vocabulary import format_probability
+from regionsim.names.durations import format_duration
 from regionsim.names.mistakes import ConfigError
-from regionsim.runtime.clock import format_duration
 from regionsim.scenario.library import shipped_paths
 from regionsim.scenario.model import Scenario
 from regionsim.scenario.results import RunResult, Verdict

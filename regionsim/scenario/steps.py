@@ -9,9 +9,9 @@ from typing import TypedDict
 from regionsim.faults.active import HEAL_ALL
 from regionsim.faults.vocabulary import ACTED_ON, FaultError, parse_fault
 from regionsim.kms.model import model
+from regionsim.names.durations import format_duration
 from regionsim.names.mistakes import advice
 from regionsim.names.regions import PARTITION_OF
-from regionsim.runtime.clock import format_duration
 from regionsim.scenario import read
 from regionsim.scenario.callers import caller_in_words, read_client, read_principal
 from regionsim.scenario.calls import read_error, read_expectations, read_operation, read_parameters, read_saves

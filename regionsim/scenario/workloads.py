@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 
 from regionsim.kms.operations.registry import REGISTRY
-from regionsim.runtime.clock import format_duration, parse_duration
+from regionsim.names.durations import format_duration, parse_duration
 from regionsim.scenario import read
 from regionsim.scenario.callers import caller_in_words, read_client, read_principal
 from regionsim.scenario.calls import NamedOperation, read_operation, read_parameters

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from regionsim.runtime.clock import NS_PER_DAY, format_duration, format_instant, parse_duration, parse_instant
+from regionsim.names.durations import format_duration, parse_duration
+from regionsim.runtime.clock import NS_PER_DAY, format_instant, parse_instant
 
 spans = st.integers(0, 10_000 * NS_PER_DAY) | st.integers(0, 10**7)
 
