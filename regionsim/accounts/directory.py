@@ -10,6 +10,7 @@ import base64
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from types import MappingProxyType
 
 from regionsim.accounts.model import Account, NamedPolicy, Role, User
@@ -152,6 +153,10 @@ class Directory:
             return ()
         return self._compile(principal, "boundary", PolicyKind.BOUNDARY, (identity.boundary,))
 
+    def session_policies(self, principal: Principal) -> tuple[CompiledPolicy, ...]:
+        """The policy that limits a session: the one passed when its role was assumed, or none."""
+        return (_compiled_session(principal.session_policy),) if principal.session_policy else ()
+
     def service_control_policies(self, principal: Principal) -> tuple[tuple[CompiledPolicy, ...], ...]:
         """The SCPs that bind the caller's account, by level."""
         home = self.accounts.get(principal.account)
@@ -244,6 +249,11 @@ class Directory:
             raise ConfigError(f"no such role: '{name}'; {advice(name, home.roles)}")
         return home.roles[name]
 
+    def find_role(self, account: str, name: str) -> Role | None:
+        """The role of that name, or None."""
+        home = self.accounts.get(account)
+        return None if home is None else home.roles.get(name)
+
     def require_scp(self, account: str, name: str) -> None:
         """Return when the account has a service control policy of that name. Errors: ConfigError."""
         known = [named.name for level in self._account(account).scps for named in level]
@@ -286,6 +296,11 @@ class Directory:
         yield account_root_arn(account)
         yield from (user_arn(account, user.name, path=user.path) for user in home.users.values())
         yield from (role_arn(account, role.name, path=role.path) for role in home.roles.values())
+
+
+@lru_cache(maxsize=1024)
+def _compiled_session(policy: str) -> CompiledPolicy:
+    return compile_policy(policy, name="session policy", kind=PolicyKind.SESSION)
 
 
 def _with_service_role(account: Account) -> Account:

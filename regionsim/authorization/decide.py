@@ -31,6 +31,7 @@ from regionsim.authorization.request import ConditionValues, Request, ResourceKi
 __all__ = ["Code", "Deciding", "Decision", "Outcome", "Policies", "Request", "ResourceKind", "decide"]
 
 _RETIRE_GRANT = "kms:retiregrant"
+_WITH_POLICY = (ResourceKind.KEY, ResourceKind.ROLE)
 GRANT = "grant"
 """`policy_type` of a decision that a grant made; the others are values of `PolicyKind`."""
 
@@ -39,9 +40,10 @@ GRANT = "grant"
 class Policies:
     """Everything that has a say in one request; empty = that layer does not exist for it.
 
-    `identity`, `boundary`, `session` and `scps` (by level, root first) are the caller's; `rcps` are those of the key's
-    account, and none for an AWS managed key. A layer's several policies count together, except that every level of SCPs
-    must allow. Leave `scps` empty for a caller of the management account.
+    `key_policy` is the resource's own: of a role its trust policy. `identity`, `boundary`, `session` and `scps` (by
+    level, root first) are the caller's; `rcps` are those of the key's account, and none for an AWS managed key. A
+    layer's several policies count together, except that every level of SCPs must allow. Leave `scps` empty for a
+    caller of the management account.
     """
 
     key_policy: CompiledPolicy | None = None
@@ -72,11 +74,11 @@ def decide(request: Request, policies: Policies) -> Decision:
         return refused
     if case.action == _RETIRE_GRANT:
         return _retirement(case)
-    if request.kind is not ResourceKind.KEY:
+    if request.kind is not ResourceKind.KEY and request.kind is not ResourceKind.ROLE:
         return _without_key(case)
     if case.principal.kind is PrincipalKind.SERVICE or case.principal.account == request.resource_account:
         decision = _same_account(case)
-    elif case.action in CROSS_ACCOUNT_ACTIONS:
+    elif case.action in CROSS_ACCOUNT_ACTIONS or request.kind is ResourceKind.ROLE:
         decision = _other_account(case)
     else:
         return _denied(Code.NOT_USABLE_CROSS_ACCOUNT)
@@ -116,7 +118,7 @@ def _explicit_deny(case: _Case) -> Decision | None:
 
 def _key_policy_counts(case: _Case) -> bool:
     """A key policy speaks about its key only, and `kms:RetireGrant` in it has no effect (grant-manage)."""
-    return case.request.kind is ResourceKind.KEY and case.action != _RETIRE_GRANT
+    return case.request.kind in _WITH_POLICY and case.action != _RETIRE_GRANT
 
 
 def is_bound_by_scps(principal: Principal) -> bool:

@@ -23,10 +23,14 @@ class ConditionValues(Protocol):
 
 
 class ResourceKind(StrEnum):
-    """Which resource a permission is about. Source: Service Authorization Reference."""
+    """Which resource a permission is about: of these a key and a role have a policy of their own.
+
+    Source: Service Authorization Reference.
+    """
 
     KEY = "key"
     ALIAS = "alias"
+    ROLE = "role"
     NONE = "none"
 
 

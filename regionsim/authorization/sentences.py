@@ -7,7 +7,7 @@ texts for another account's key.
 from __future__ import annotations
 
 from regionsim.authorization.decision import Code, Decision
-from regionsim.authorization.request import Request
+from regionsim.authorization.request import Request, ResourceKind
 
 _EXPLICIT = {
     Code.EXPLICIT_DENY_RESOURCE: "a resource-based policy",
@@ -44,6 +44,10 @@ def aws_message(request: Request, decision: Decision, *, names_ciphertext: bool 
     """
     assert not decision.is_allowed, "only a denial has a message"
     beginning = f"User: {request.principal.arn} is not authorized to perform: {request.action}"
+    if request.kind is ResourceKind.ROLE:
+        return " ".join(
+            filter(None, (beginning, f"on resource: {request.resource}", _tail_about_role(request, decision)))
+        )
     is_foreign = decision.code in _FOREIGN or (
         decision.code is Code.EXPLICIT_DENY_RESOURCE and request.principal.account != request.resource_account
     )
@@ -63,6 +67,18 @@ def _tail(action: str, decision: Decision) -> str:
     # Since 2026 AWS names the policy's ARN, which only a policy of its own (not an inline one, not a key policy) has.
     named = f": {deciding.policy}" if deciding is not None and deciding.policy.startswith("arn:") else ""
     return f"with an explicit deny in {_EXPLICIT[decision.code]}{named}"
+
+
+def _tail_about_role(request: Request, decision: Decision) -> str:
+    """What STS says of a trust policy; to callers of other accounts nothing (observed)."""
+    is_foreign = request.principal.account != request.resource_account
+    match decision.code:
+        case Code.EXPLICIT_DENY_RESOURCE:
+            return "" if is_foreign else "with an explicit deny in the role trust policy"
+        case Code.NOTHING_ALLOWS | Code.KEY_POLICY_DOES_NOT_DELEGATE | Code.CROSS_ACCOUNT_NO_KEY_POLICY_ALLOW:
+            return "" if is_foreign else f"because no role trust policy allows the {request.action} action"
+        case _:
+            return _tail(request.action, decision)
 
 
 def summary(decision: Decision) -> str:

@@ -219,7 +219,7 @@ def _policies(
         key_policy=key_policy,
         identity=directory.identity_policies(caller),
         boundary=directory.boundary_policies(caller),
-        session=(_compiled_session(caller.session_policy),) if caller.session_policy else (),
+        session=directory.session_policies(caller),
         scps=directory.service_control_policies(caller),
         grants=() if grants is None else grants,
     )
@@ -228,8 +228,3 @@ def _policies(
 @lru_cache(maxsize=16_384)
 def _compiled(key_policy: str) -> CompiledPolicy:
     return compile_policy(key_policy, name="key policy", kind=PolicyKind.KEY)
-
-
-@lru_cache(maxsize=1024)
-def _compiled_session(policy: str) -> CompiledPolicy:
-    return compile_policy(policy, name="session policy", kind=PolicyKind.SESSION)

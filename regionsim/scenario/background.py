@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from regionsim.accounts.assuming import AssumeRoleRefusal
 from regionsim.client.client import Client
 from regionsim.runtime.tasks import Scope, now_ns, sleep
 from regionsim.scenario.metrics import Ledger
 from regionsim.scenario.model import Scenario, Workload
 from regionsim.scenario.numbers import numbered
 from regionsim.scenario.results import StepResult
+from regionsim.scenario.sessions import Sessions, not_sent
 from regionsim.scenario.transcript import Transcript
 from regionsim.scenario.values import MissingNameError, Tree, fill_in
 from regionsim.simulation.simulation import Simulation
@@ -36,6 +38,7 @@ class Background:
         self._results = results
         self._ledger = ledger
         self._transcript = transcript
+        self._sessions = Sessions(simulation)
         self._is_over = False
         self._in_flight: dict[int, Any] = {}
         self._call_count = 0
@@ -109,8 +112,11 @@ class Background:
         return numbered(workload.call.parameters, count)
 
     async def _call(self, number: int, workload: Workload, client: Client, parameters: Any) -> None:
-        sent = self._ledger.sent()
-        reply = await client.call(workload.call.operation, parameters, workload.call.principal)
+        sent, caller = self._ledger.sent(), self._sessions.for_workload(workload.name, workload.call)
+        if isinstance(caller, AssumeRoleRefusal):
+            reply = not_sent(caller, workload.call.client)
+        else:
+            reply = await client.call(workload.call.operation, parameters, caller)
         del self._in_flight[number]
         self._ledger.note(sent, reply, workload.name)
         self._answering[workload.name] = "" if reply.is_failure else reply.region

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 import re
+from types import MappingProxyType
 
-from regionsim.accounts.assuming import may_assume
+from regionsim.accounts.assuming import AssumeRole, mistake_in
 from regionsim.authorization.policy import PolicyKind
 from regionsim.authorization.principals import Principal
 from regionsim.client.settings import ClientSettings, RetryMode
+from regionsim.names.arns import role_arn
 from regionsim.names.durations import parse_duration
 from regionsim.names.ids import is_account_id
 from regionsim.names.mistakes import ConfigError
 from regionsim.scenario import read
 from regionsim.scenario.errors import quoted
 from regionsim.scenario.known import Known
+from regionsim.scenario.model import Caller, SessionCaller
 from regionsim.scenario.nodes import MappingNode, Node, ScalarNode, plain
 from regionsim.scenario.policies import document, read_policy
 from regionsim.scenario.read import Findings
@@ -24,13 +27,25 @@ DEFAULT_TIMEOUT_NS = parse_duration("5s")
 _WITH_ACCOUNT = re.compile(r"[0-9]{12}/")
 
 
-def read_principal(node: Node, known: Known) -> Principal | None:
-    """The caller that `alice`, `role/app`, `root`, `111122223333/alice` or an ARN names.
+def read_caller(node: Node, known: Known) -> Caller | None:
+    """Who `as:` names: a principal, or a session of a role, `{role: app, by: alice, ...}`.
 
     None while the accounts are not known, for a mistake of their own.
     """
-    if isinstance(node, MappingNode):
-        return _read_session(node, known)
+    return _read_session(node, known) if isinstance(node, MappingNode) else _read_principal(node, known)
+
+
+def principal_of(caller: Caller, known: Known) -> Principal:
+    """The caller as the audit trail has it, whether or not it may assume its role."""
+    if isinstance(caller, Principal):
+        return caller
+    assert known.directory is not None, "who calls was found in it"
+    name = caller.asked.role_arn.rpartition("/")[2]
+    return known.directory.session(caller.account, name, caller.asked.session_name)
+
+
+def _read_principal(node: Node, known: Known) -> Principal | None:
+    """The caller that `alice`, `role/app`, `root`, `111122223333/alice` or an ARN names."""
     if isinstance(node, ScalarNode) and isinstance(node.value, int) and is_account_id(node.text):
         raise node.position.error("an account id must be quoted", f'write "{node.text}/NAME"')
     spelling = read.text(node, "as")
@@ -38,7 +53,7 @@ def read_principal(node: Node, known: Known) -> Principal | None:
         return None
     accounts = known.directory.accounts
     is_short = not spelling.startswith("arn:") and not _WITH_ACCOUNT.match(spelling)
-    if is_short and len(accounts) > 1:
+    if is_short and len(accounts) > 1 and not spelling.startswith("service/"):
         what = f"{quoted(spelling)} of which account? there are {len(accounts)}"
         raise node.position.error(what, f'write "{min(accounts)}/{spelling}"')
     try:
@@ -51,17 +66,17 @@ def read_principal(node: Node, known: Known) -> Principal | None:
 def caller_in_words(node: Node) -> str:
     """The caller as the file spells it; of a session its role."""
     if isinstance(node, MappingNode):
-        role, by = (read.text(node.entries[name].value, name) for name in ("role", "by"))
-        return f"{role} by {by}"
+        role = read.text(node.entries["role"].value, "role")
+        return f"{role} by {caller_in_words(node.entries['by'].value)}"
     return read.text(node, "as")
 
 
-def _read_session(node: MappingNode, known: Known) -> Principal | None:
-    """`{role: app, by: alice, session_policy: {...}, tags: {...}}`: a session that its role's trust policy allows."""
+def _read_session(node: MappingNode, known: Known) -> SessionCaller | None:
+    """`{role: app, by: alice, session_policy: {...}, tags: {...}}`. Whether it may be is decided when it is needed."""
     findings = Findings()
     found = read.fields(node, SESSION, "a session", findings)
     findings.raise_any()
-    by = read_principal(found["by"], known)
+    by = read_caller(found["by"], known)
     account, _, name = read.text(found["role"], "role").rpartition("/")
     account = account.removesuffix("role").removesuffix("/")
     policy = ""
@@ -76,16 +91,24 @@ def _read_session(node: MappingNode, known: Known) -> Principal | None:
     account = account or by.account
     try:
         role = known.directory.role(account, name)
-        session = known.directory.session(account, name, by.name, tags=values, session_policy=policy)
     except ConfigError as error:
         what, _, hint = str(error).partition("; ")
         raise found["role"].position.error(what, hint) from None
-    if not may_assume(known.directory, by, account, role, with_tags=bool(values)):
-        what = f"role {quoted(name)} does not let {quoted(read.text(found['by'], 'by'))} assume it"
-        actions = "sts:AssumeRole and sts:TagSession" if values else "sts:AssumeRole"
-        hint = f"its trust: must allow {actions}, and IAM too where that names an account"
-        raise found["by"].position.error(what, hint)
-    return session
+    asked = AssumeRole(
+        role_arn=role_arn(account, name, path=role.path),
+        session_name=_session_name(principal_of(by, known).name),
+        policy=policy,
+        tags=MappingProxyType(values),
+    )
+    mistake = mistake_in(asked)
+    if mistake is not None:
+        raise node.position.error(f"STS takes no such session: {mistake.message}")
+    return SessionCaller(by=by, asked=asked)
+
+
+def _session_name(by: str) -> str:
+    """A session is named after who assumes the role (ours); STS wants two characters at least."""
+    return by if len(by) > 1 else f"{by}-session"
 
 
 def read_client(found: dict[str, Node], position_of: Node, known: Known, findings: Findings) -> ClientSettings:

@@ -14,7 +14,9 @@ from regionsim.runtime.tasks import Future, future, now_ns
 
 _NS_PER_MS = 1e6
 _NS_PER_SECOND = 1e9
-_DENIED = "AccessDeniedException"
+_DENIED = ("AccessDeniedException", "AccessDenied")
+"""Of KMS, and of STS where a call needs a session."""
+
 _THROTTLED = "ThrottlingException"
 _QUANTILES = {"p50_ms": 0.5, "p90_ms": 0.9, "p99_ms": 0.99, "p999_ms": 0.999, "max_ms": 1.0}
 
@@ -118,7 +120,7 @@ def measure(name: str, calls: Sequence[CallSeen], window_ns: tuple[int, int] | N
         case "refused":
             return sum(call.error is not None and not call.is_failure for call in calls)
         case "denied":
-            return sum(call.error == _DENIED for call in calls)
+            return sum(call.error in _DENIED for call in calls)
         case "throttled":
             return sum(call.error == _THROTTLED for call in calls)
         case "availability":

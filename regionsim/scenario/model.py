@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import ClassVar, TypeAlias
 
+from regionsim.accounts.assuming import AssumeRole
 from regionsim.accounts.changes import IamChange
 from regionsim.authorization.principals import Principal
 from regionsim.client.settings import ClientSettings
@@ -25,12 +26,28 @@ from regionsim.simulation.world import World
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SessionCaller:
+    """A session of a role that is begun when it is needed: who asks STS, and for what."""
+
+    by: Caller
+    asked: AssumeRole
+
+    @property
+    def account(self) -> str:
+        """The account of the role."""
+        return self.asked.role_arn.split(":")[4]
+
+
+Caller: TypeAlias = Principal | SessionCaller
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ScenarioCall:
     """One call: who makes it, from where, with which parameters (`values.fill_in` them first)."""
 
     operation: str
     parameters: Tree = field(repr=False)
-    principal: Principal
+    principal: Caller
     caller: str
     """The principal as the file spells it."""
     client: ClientSettings

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Awaitable
 from typing import Any, assert_never
 
+from regionsim.accounts.assuming import AssumeRoleRefusal
 from regionsim.client.client import Client, Reply
 from regionsim.faults.mistakes import FaultError
 from regionsim.invariants.settling import settle
@@ -38,6 +39,7 @@ from regionsim.scenario.model import (
 )
 from regionsim.scenario.numbers import call_at
 from regionsim.scenario.results import StepResult
+from regionsim.scenario.sessions import Sessions, not_sent
 from regionsim.scenario.trail import ask_trail
 from regionsim.scenario.transcript import Transcript
 from regionsim.scenario.triggers import Triggers
@@ -61,6 +63,7 @@ class Player:
         self.meter = Meter(simulation)
         self._marks = Marks(simulation)
         self._triggers: Triggers | None = None
+        self._sessions = Sessions(simulation)
         self._background = Background(scenario, simulation, self._scope, self.saved, self.results, ledger, transcript)
 
     async def play(self) -> None:
@@ -203,8 +206,11 @@ class Player:
         """The reply, and what was wrong with it; empty when it was as expected."""
         call = step.call
         parameters = fill_in(call.parameters, self.saved)
-        sent = self._ledger.sent()
-        reply = await client.call(call.operation, parameters, call.principal)
+        sent, caller = self._ledger.sent(), self._sessions.for_step(call)
+        if isinstance(caller, AssumeRoleRefusal):
+            reply = not_sent(caller, call.client)
+        else:
+            reply = await client.call(call.operation, parameters, caller)
         self._ledger.note(sent, reply)
         answer = plain_answer(reply.response)
         problem = judge(step, reply, answer, self.saved)

@@ -13,7 +13,7 @@ from regionsim.names.durations import format_duration
 from regionsim.names.mistakes import advice
 from regionsim.names.regions import PARTITION_OF
 from regionsim.scenario import read
-from regionsim.scenario.callers import caller_in_words, read_client, read_principal
+from regionsim.scenario.callers import caller_in_words, read_caller, read_client
 from regionsim.scenario.calls import read_error, read_expectations, read_operation, read_parameters, read_saves
 from regionsim.scenario.comparisons import read_metric_question
 from regionsim.scenario.errors import ScenarioError, quoted
@@ -151,7 +151,7 @@ class StepReader:
     def _call(self, head: _Head, found: dict[str, Node], node: Node) -> CallStep | None:
         over = read_over(found)
         known, findings = counting(self._known, over), self._findings
-        principal = findings.attempt(read_principal, found["as"], known)
+        principal = findings.attempt(read_caller, found["as"], known)
         client = findings.attempt(read_client, found, node, known, findings)
         called = read_operation(found["call"])
         name = called.operation.name

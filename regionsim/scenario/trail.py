@@ -11,7 +11,7 @@ from regionsim.names.ids import ALIAS_PREFIX
 from regionsim.names.mistakes import advice
 from regionsim.region.audit_query import AuditQuestion, audit_entries
 from regionsim.scenario import read
-from regionsim.scenario.callers import caller_in_words, read_principal
+from regionsim.scenario.callers import caller_in_words, principal_of, read_caller
 from regionsim.scenario.calls import ERROR_CODES
 from regionsim.scenario.comparisons import read_count, read_window
 from regionsim.scenario.errors import quoted
@@ -45,11 +45,12 @@ def read_audit_question(node: Node, known: Known, findings: Findings) -> dict[st
         read.text(found["key"], "key")
         assert isinstance(found["key"], ScalarNode)
         key = text_tree(found["key"], known.names)
+    caller = read_caller(found["as"], known) if "as" in found else None
     return {
         "region": read.region(found["in"], "in", known.regions),
         "event": event,
         "key": key,
-        "principal": read_principal(found["as"], known) if "as" in found else None,
+        "principal": None if caller is None else principal_of(caller, known),
         "caller": caller_in_words(found["as"]) if "as" in found else None,
         "error": error,
         "count": read_count(found["count"], "count") if "count" in found else _AT_LEAST_ONE,

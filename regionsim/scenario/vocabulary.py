@@ -327,5 +327,5 @@ METRICS = MappingProxyType(
     }
 )
 
-CALLER_ERRORS = ("ConnectTimeout", "ReadTimeout", "ConnectionRefused")
-"""What a caller may see that is no answer of KMS."""
+CALLER_ERRORS = ("ConnectTimeout", "ReadTimeout", "ConnectionRefused", "AccessDenied")
+"""What a caller may see that is no answer of KMS: what the connection did, and STS's refusal of a session."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 from regionsim.kms.operations.registry import REGISTRY
 from regionsim.names.durations import format_duration, parse_duration
 from regionsim.scenario import read
-from regionsim.scenario.callers import caller_in_words, read_client, read_principal
+from regionsim.scenario.callers import caller_in_words, read_caller, read_client
 from regionsim.scenario.calls import NamedOperation, read_operation, read_parameters
 from regionsim.scenario.errors import quoted
 from regionsim.scenario.known import Known
@@ -38,7 +38,7 @@ def read_workload(entry: Entry, known: Known, findings: Findings) -> Workload | 
             f"{quoted(name)} cannot name a workload", "letters, digits, _ and -, a letter first"
         )
     found = read.fields(entry.value, WORKLOAD, f"workload {name}", findings)
-    principal = findings.attempt(read_principal, found["as"], known)
+    principal = findings.attempt(read_caller, found["as"], known)
     client = findings.attempt(read_client, found, entry.value, known, findings)
     pace = _pace(found["every"])
     from_ns = read.duration(found["from"], "from") if "from" in found else 0

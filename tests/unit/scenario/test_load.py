@@ -163,7 +163,7 @@ MISTAKES = [
     ("tags: {team: blue}", "tags: {team: §1}", "tag team must be text, this is a number; put it between"),
     ("as: role/app", "as: §role/ap", "no such principal: 'role/ap'; did you mean 'role/app'?"),
     ("as: role/app", "as: §{role: app}", "a session has no 'by'"),
-    ("as: role/app", "as: {role: app, by: §alice}", "role 'app' does not let 'alice' assume it"),
+    ("as: role/app", "as: §{role: app, by: alice, tags: {'aws:x': y}}", "STS takes no such session: Tag keys beginning with aws:"),
     ("as: role/app", "as: {role: §ap, by: alice}", "no such role: 'ap'; did you mean 'app'?"),
     ("as: role/app", "as: {role: app, by: §alise}", "no such principal: 'alise'; did you mean 'alice'?"),
     ("as: role/app", "as: {role: app, by: alice, §tgs: {}}", "a session has no key 'tgs'; did you mean 'tags'?"),
