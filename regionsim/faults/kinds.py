@@ -1,10 +1,15 @@
-"""The faults of this version, as values: what is broken, not from when until when (that is the timeline's business)."""
+"""The faults of this version, as values: what is broken, not from when until when (that is the timeline's business).
+
+A fault's fields are the parameters of its word in `words`, by their `field` names; defaults are those of a parameter
+that is left out.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypeAlias
+from types import MappingProxyType
+from typing import ClassVar
 
 
 class OutageMode(StrEnum):
@@ -17,48 +22,254 @@ class OutageMode(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RegionOutage:
+class Fault:
+    """One cause of harm. `word` is its name in the table of words."""
+
+    word: ClassVar[str]
+
+
+# Regions.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegionOutage(Fault):
     """A Region's KMS and its links cannot be reached; nothing in it is lost."""
 
+    word = "region_outage"
     region: str
     mode: OutageMode = OutageMode.HANG
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RegionCrash:
+class RegionCrash(Fault):
     """A Region's hosts lose their memory; store and HSMs keep theirs. It is down while the fault is on."""
 
+    word = "region_crash"
     region: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LinkCut:
+class AzOutage(Fault):
+    """One availability zone of a Region has no power: its HSMs are out of reach, and have lost their keys.
+
+    The Region's hosts are in all zones: they go on until the last zone is gone.
+    """
+
+    word = "az_outage"
+    region: str
+    az: int = 1
+
+
+# HSMs. `hsms` is how many of a Region's it is about, counted from the first; None: all.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HsmOffline(Fault):
+    """HSMs are out of the hosts' reach, and keep their keys."""
+
+    word = "hsm_offline"
+    region: str
+    hsms: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HsmZeroised(Fault):
+    """HSMs have wiped their keys, and stay out of the domain until the fault is over."""
+
+    word = "hsm_zeroised"
+    region: str
+    hsms: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HsmSlow(Fault):
+    """Jobs of HSMs take `factor` times as long."""
+
+    word = "hsm_slow"
+    region: str
+    factor: float
+    hsms: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HsmErrors(Fault):
+    """Jobs of HSMs fail, each with `probability`."""
+
+    word = "hsm_errors"
+    region: str
+    probability: float
+    hsms: int | None = None
+
+
+# Links.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkCut(Fault):
     """Nothing passes between two Regions, in either direction."""
 
+    word = "link_cut"
     between: tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LinkLoss:
-    """Envelopes are lost, each with `probability`, between two Regions in both directions, or (None) on every link."""
+class LinkOneWay(Fault):
+    """Nothing passes from one Region to another; the way back is open."""
+
+    word = "link_one_way"
+    sender: str
+    receiver: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OnLink(Fault):
+    """What is on the links between two Regions, or (None) on every link.
+
+    `is_one_way`: only on the way from the first of the two to the second.
+    """
 
     between: tuple[str, str] | None = None
+    is_one_way: bool = False
+
+    def covers(self, sender: str, receiver: str) -> bool:
+        """True when it is about envelopes from `sender` to `receiver`."""
+        if self.between is None or self.between == (sender, receiver):
+            return True
+        return not self.is_one_way and self.between == (receiver, sender)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkSlow(OnLink):
+    """Envelopes take longer, by `latency_ns` and a drawn jitter of that mean; only so many bytes a second leave."""
+
+    word = "link_slow"
+    latency_ns: int = 0
+    jitter_ns: int = 0
+    bandwidth_bytes_per_s: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkLoss(OnLink):
+    """Envelopes are lost, each with `probability`."""
+
+    word = "link_loss"
     probability: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Partition:
-    """Nothing passes between Regions of different groups. Regions in no group reach, and are reached by, everybody."""
+class LinkDuplicate(OnLink):
+    """Envelopes arrive a second time, each with `probability`."""
 
-    groups: tuple[tuple[str, ...], ...]
+    word = "link_duplicate"
+    probability: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class IamOutage:
-    """A Region's copy of IAM is frozen: what is changed meanwhile reaches it when the fault is over."""
+class LinkReorder(OnLink):
+    """Envelopes are held back and overtaken, each with `probability`."""
 
+    word = "link_reorder"
+    probability: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Partition(Fault):
+    """Nothing passes between Regions of different groups. Regions in no group reach, and are reached by, everybody."""
+
+    word = "partition"
+    groups: tuple[tuple[str, ...], ...]
+
+
+# What a Region stands on.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiskSlow(Fault):
+    """Each operation of a Region's disk takes `latency_ns` longer."""
+
+    word = "disk_slow"
+    region: str
+    latency_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiskErrors(Fault):
+    """Operations of a Region's disk fail, each with `probability`."""
+
+    word = "disk_errors"
+    region: str
+    probability: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiskFull(Fault):
+    """A Region's disk takes no more."""
+
+    word = "disk_full"
     region: str
 
 
-Fault: TypeAlias = RegionOutage | RegionCrash | LinkCut | LinkLoss | Partition | IamOutage
-"""One cause of harm."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiskTornWrite(Fault):
+    """A crash of a Region's hosts leaves the last write half done."""
+
+    word = "disk_torn_write"
+    region: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClockSkew(Fault):
+    """A Region reads a time that is `skew_ns` ahead of the truth, or behind it when negative."""
+
+    word = "clock_skew"
+    region: str
+    skew_ns: int
+
+
+# What callers meet.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Throttle(Fault):
+    """A Region's request quotas are `factor` of what they are."""
+
+    word = "throttle"
+    region: str
+    factor: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlPlaneOutage(Fault):
+    """Keys of a Region can be used, and neither changed nor looked at."""
+
+    word = "control_plane_outage"
+    region: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DnsOutage(Fault):
+    """A Region's endpoint name resolves to nothing: nobody can connect any more, and who is connected goes on."""
+
+    word = "dns_outage"
+    region: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IamOutage(Fault):
+    """A Region's copy of IAM is frozen: what is changed meanwhile reaches it when the fault is over."""
+
+    word = "iam_outage"
+    region: str
+
+
+KINDS: MappingProxyType[str, type[Fault]] = MappingProxyType(
+    {
+        kind.word: kind
+        for kind in (
+            RegionOutage, RegionCrash, AzOutage, HsmOffline, HsmZeroised, HsmSlow, HsmErrors, LinkCut, LinkOneWay,
+            LinkSlow, LinkLoss, LinkDuplicate, LinkReorder, Partition, DiskSlow, DiskErrors, DiskFull, DiskTornWrite,
+            ClockSkew, Throttle, ControlPlaneOutage, DnsOutage, IamOutage,
+        )
+    }
+)  # fmt: skip
+"""The word -> the fault, for every fault that this version acts on."""

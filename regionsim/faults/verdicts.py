@@ -8,6 +8,8 @@ uniform draws give the **verdict**:
     call        pass, fail (refused at once), stall (nothing answers)
     disk        pass, slow by, fail, full, torn
 
+For an HSM, and for the door of a Region, the rule is the verdict: which job or call it meets needs no draw of theirs.
+
 Chances add up as chances of survival do. One draw is held against their sum, so a message that is lost without a fault
 is also lost with one more fault on: adding a fault only ever adds harm, to the envelopes it is about.
 """
@@ -45,7 +47,7 @@ class LinkRule:
     """What one direction of a link does to envelopes. The default does nothing.
 
     `cut_by` is why nothing passes ("" = something may); `loss`, `duplicate`, `reorder` are probabilities; `delay_ns`
-    comes on top of the link's own delay.
+    and `jitter_ns` (a mean) come on top of the link's own; of two bandwidths the smaller counts, None is without limit.
     """
 
     cut_by: str = ""
@@ -53,6 +55,8 @@ class LinkRule:
     duplicate: float = 0.0
     reorder: float = 0.0
     delay_ns: int = 0
+    jitter_ns: int = 0
+    bandwidth_bytes_per_s: int | None = None
 
     def __add__(self, other: LinkRule) -> LinkRule:
         """Both rules at once; of two reasons for a cut the first by alphabet, so that their order does not matter."""
@@ -63,7 +67,18 @@ class LinkRule:
             duplicate=either(self.duplicate, other.duplicate),
             reorder=either(self.reorder, other.reorder),
             delay_ns=self.delay_ns + other.delay_ns,
+            jitter_ns=self.jitter_ns + other.jitter_ns,
+            bandwidth_bytes_per_s=narrower(self.bandwidth_bytes_per_s, other.bandwidth_bytes_per_s),
         )
+
+
+OPEN_LINK = LinkRule()
+
+
+def narrower(one: int | None, other: int | None) -> int | None:
+    """The smaller of two bandwidths; None is without limit."""
+    limits = [limit for limit in (one, other) if limit is not None]
+    return min(limits, default=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +162,9 @@ class DiskRule:
         )
 
 
+WORKING = DiskRule()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiskVerdict:
     """How one disk operation ends, after `slow_ns` more than it would have taken."""
@@ -166,3 +184,49 @@ def judge_disk(rule: DiskRule, draws: DiskDraws, *, is_write: bool) -> DiskVerdi
     else:
         outcome = DiskOutcome.PASS
     return DiskVerdict(outcome=outcome, slow_ns=rule.slow_ns)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HsmRule:
+    """What faults do to one HSM. `error` is the probability that a job fails. The default does nothing."""
+
+    is_offline: bool = False
+    is_wiped: bool = False
+    slow_factor: float = 1.0
+    error: float = 0.0
+
+    def __add__(self, other: HsmRule) -> HsmRule:
+        """Both rules at once."""
+        return HsmRule(
+            is_offline=self.is_offline or other.is_offline,
+            is_wiped=self.is_wiped or other.is_wiped,
+            slow_factor=self.slow_factor * other.slow_factor,
+            error=either(self.error, other.error),
+        )
+
+
+SOUND = HsmRule()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DoorRule:
+    """What faults do to calls that have reached a Region. The default does nothing.
+
+    `throttled_by` and `control_plane_out_by` are the names of the faults that do so; only with the first does
+    `quota_factor` count.
+    """
+
+    throttled_by: tuple[str, ...] = ()
+    quota_factor: float = 1.0
+    control_plane_out_by: tuple[str, ...] = ()
+
+    def __add__(self, other: DoorRule) -> DoorRule:
+        """Both rules at once."""
+        return DoorRule(
+            throttled_by=self.throttled_by + other.throttled_by,
+            quota_factor=self.quota_factor * other.quota_factor,
+            control_plane_out_by=self.control_plane_out_by + other.control_plane_out_by,
+        )
+
+
+OPEN_DOOR = DoorRule()

@@ -1,24 +1,27 @@
 """Faults read from, and written to, the mappings that people and programs write.
 
     {region_outage: us-east-1}                                   {region_outage: {region: us-east-1, mode: refuse}}
-    {region_crash: us-east-1}
+    {hsm_offline: us-east-1}             (all of them)           {hsm_offline: {region: us-east-1, hsms: 2}}
     {link_cut: [us-east-1, eu-west-1]}                           {link_cut: {between: [us-east-1, eu-west-1]}}
     {link_loss: 5%}                      (on every link)        {link_loss: {between: [us-east-1, eu-west-1], loss: 5%}}
     {partition: [[us-east-1], [eu-west-1, eu-central-1]]}
 
-Reading goes by the table in `words`; what cannot be read is a FaultError with the path to the node at fault.
+Reading and telling go by the table in `words`; what cannot be read is a FaultError with the path to the node at fault.
 """
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from decimal import Decimal
 from typing import Any, assert_never
 
-from regionsim.faults.kinds import Fault, IamOutage, LinkCut, LinkLoss, OutageMode, Partition, RegionCrash, RegionOutage
+from regionsim.faults.kinds import KINDS, Fault, OutageMode
 from regionsim.faults.mistakes import FaultError
+from regionsim.faults.telling import as_mapping, describe, format_probability, name_of, regions_of
 from regionsim.faults.words import ACTED_ON, FAULT_WORDS, OTHER_TOOLS_WORDS, FaultWord, Kind, Parameter
+from regionsim.names.durations import parse_duration
 from regionsim.names.mistakes import advice
 from regionsim.names.regions import PARTITION_OF
 
@@ -28,13 +31,6 @@ __all__ = [
     "Fault",
     "FaultError",
     "FaultWord",
-    "IamOutage",
-    "LinkCut",
-    "LinkLoss",
-    "OutageMode",
-    "Partition",
-    "RegionCrash",
-    "RegionOutage",
     "as_mapping",
     "describe",
     "format_probability",
@@ -59,16 +55,16 @@ def parse_fault(mapping: object, *, regions: Collection[str] = PARTITION_OF) -> 
     Errors: FaultError with the path to the node at fault, relative to `mapping`.
     """
     if not isinstance(mapping, Mapping) or len(mapping) != 1:
-        raise FaultError((), f"a fault is a mapping of one word, not {_shown(mapping)}", _EXAMPLE)
+        raise FaultError((), f"a fault is a mapping of one word, not {shown(mapping)}", _EXAMPLE)
     (name, target), *_ = mapping.items()
     word = _word(name)
-    return _build(word, _read_parameters(word, target, regions))
+    return KINDS[word.name](**_read_parameters(word, target, regions))
 
 
 def _word(name: object) -> FaultWord:
     word = FAULT_WORDS.get(name) if isinstance(name, str) else None
     if word is None:
-        raise FaultError((str(name),), f"no such fault: {_shown(name)}", _instead_of(str(name)))
+        raise FaultError((str(name),), f"no such fault: {shown(name)}", _instead_of(str(name)))
     if not word.is_acted_on:
         raise FaultError((word.name,), f"fault '{name}' is not in this version", _THIS_VERSION)
     return word
@@ -79,29 +75,42 @@ def _instead_of(name: str) -> str:
     if name in _STEP_WORDS:
         return f"'{name}' is a key of a step, it stands beside the fault, or alone: {{{name}: ...}}"
     ours = OTHER_TOOLS_WORDS.get(name)
-    if ours is None:
-        return advice(name, ACTED_ON, shown=len(ACTED_ON))
-    if FAULT_WORDS[ours].is_acted_on:
-        return f"here the word is '{ours}'"
-    return f"here the word is '{ours}', which is not in this version; {_THIS_VERSION}"
+    return advice(name, ACTED_ON, shown=len(ACTED_ON)) if ours is None else f"here the word is '{ours}'"
 
 
 def _read_parameters(word: FaultWord, target: object, regions: Collection[str]) -> dict[str, Any]:
-    """Parameter name -> its value, typed by its kind; the short form is one parameter, at the word's own node."""
+    """Field -> its value, typed by its parameter's kind; the short form is one parameter, at the word's own node."""
     known = {parameter.name: parameter for parameter in word.parameters}
-    if not isinstance(target, Mapping):
-        values: dict[str, Any] = {word.short: _read(known[word.short], target, (word.name,), regions)}
-    else:
-        for name in target:
-            if name not in known:
-                raise FaultError(
-                    (word.name, str(name)), f"{word.name} has no {_shown(str(name))}", advice(str(name), known)
-                )
-        values = {name: _read(known[name], value, (word.name, name), regions) for name, value in target.items()}
-    for parameter in word.parameters:
-        if parameter.is_required and parameter.name not in values:
-            raise FaultError((word.name,), f"{word.name} wants '{parameter.name}'", f"write {word.grammar}")
+    is_short = not isinstance(target, Mapping)
+    given = _long_form(word, target)
+    for name in given:
+        if name not in known:
+            raise FaultError((word.name, name), f"{word.name} has no {shown(name)}", advice(name, known))
+    values = {}
+    for name, value in given.items():
+        path = (word.name,) if is_short else (word.name, name)
+        values[known[name].field] = _read(known[name], value, path, regions)
+    _check_complete(word, given)
     return values
+
+
+def _long_form(word: FaultWord, target: object) -> dict[str, object]:
+    if isinstance(target, Mapping):
+        return {str(name): value for name, value in target.items()}
+    if not word.short:
+        raise FaultError((word.name,), f"{word.name} wants a mapping, found {shown(target)}", f"write {word.grammar}")
+    return {word.short: target}
+
+
+def _check_complete(word: FaultWord, given: Mapping[str, object]) -> None:
+    for parameter in word.parameters:
+        if parameter.is_required and parameter.name not in given:
+            raise FaultError((word.name,), f"{word.name} wants '{parameter.name}'", f"write {word.grammar}")
+    if word.wants_one_of and not any(name in given for name in word.wants_one_of):
+        wanted = f"{', '.join(word.wants_one_of[:-1])} or {word.wants_one_of[-1]}"
+        raise FaultError((word.name,), f"{word.name} wants {wanted}", f"write {word.grammar}")
+    if given.get("one_way") and "between" not in given:
+        raise FaultError((word.name, "one_way"), "one way of which link?", "add between: [FROM, TO]")
 
 
 def _read(parameter: Parameter, value: object, path: Path, regions: Collection[str]) -> object:
@@ -110,31 +119,60 @@ def _read(parameter: Parameter, value: object, path: Path, regions: Collection[s
             return _region(value, path, regions)
         case Kind.TWO_REGIONS:
             return _two_regions(value, path, regions)
-        case Kind.PROBABILITY:
-            try:
-                return parse_probability(value)
-            except ValueError as mistake:
-                what, _, hint = str(mistake).partition("; ")
-                raise FaultError(path, what, hint) from None
-        case Kind.CHOICE:
-            return _choice(parameter, value, path)
         case Kind.GROUPS:
             return _groups(value, path, regions)
-        case Kind.DURATION | Kind.NUMBER:
-            raise AssertionError(f"no fault acted on takes {parameter.kind}")
+        case Kind.PROBABILITY:
+            return _told(parse_probability, value, path)
+        case Kind.DURATION | Kind.SKEW:
+            return _duration(value, path, is_signed=parameter.kind is Kind.SKEW)
+        case Kind.FACTOR | Kind.COUNT:
+            return _number(parameter, value, path)
+        case Kind.FLAG:
+            if isinstance(value, bool):
+                return value
+            raise FaultError(path, f"{parameter.name} cannot be {shown(value)}", "write true or false")
+        case Kind.CHOICE:
+            return _choice(parameter, value, path)
         case _:
             assert_never(parameter.kind)
+
+
+def _told(read: Callable[[Any], object], value: object, path: Path) -> object:
+    """What `read` makes of the value; its ValueError ("what; hint") told as a mistake at `path`."""
+    try:
+        return read(value)
+    except ValueError as mistake:
+        what, _, hint = str(mistake).partition("; ")
+        raise FaultError(path, what, hint) from None
+
+
+def _duration(value: object, path: Path, *, is_signed: bool) -> object:
+    if not isinstance(value, str):
+        raise FaultError(path, f"{shown(value)} is no duration", "write it like 250ms, 90s or 2h")
+    text = value.removeprefix("+") if is_signed else value
+    return _told(lambda written: parse_duration(written, is_signed=is_signed), text, path)
+
+
+def _number(parameter: Parameter, value: object, path: Path) -> float:
+    is_whole = parameter.kind is Kind.COUNT
+    least, most = f"{parameter.least:g}", "" if parameter.most is None else f" to {parameter.most:g}"
+    hint = f"write a{' whole' if is_whole else ''} number from {least}{most}"
+    if isinstance(value, bool) or not isinstance(value, int if is_whole else int | float):
+        raise FaultError(path, f"{parameter.name} cannot be {shown(value)}", hint)
+    if not parameter.least <= value <= (math.inf if parameter.most is None else parameter.most):
+        raise FaultError(path, f"{parameter.name} cannot be {shown(value)}", hint)
+    return value if is_whole else float(value)
 
 
 def _region(value: object, path: Path, regions: Collection[str]) -> str:
     if isinstance(value, str) and value in regions:
         return str(value)
-    raise FaultError(path, f"{_shown(value)} is not a Region here", advice(str(value), regions))
+    raise FaultError(path, f"{shown(value)} is not a Region here", advice(str(value), regions))
 
 
 def _two_regions(value: object, path: Path, regions: Collection[str]) -> tuple[str, str]:
     if not isinstance(value, list | tuple) or len(value) != 2:
-        raise FaultError(path, f"wanted two Regions, found {_shown(value)}", "write [us-east-1, eu-west-1]")
+        raise FaultError(path, f"wanted two Regions, found {shown(value)}", "write [us-east-1, eu-west-1]")
     first, second = (_region(region, (*path, index), regions) for index, region in enumerate(value))
     if first == second:
         raise FaultError((*path, 1), f"a link joins two Regions, '{first}' is both of them", "name another Region")
@@ -144,11 +182,11 @@ def _two_regions(value: object, path: Path, regions: Collection[str]) -> tuple[s
 def _groups(value: object, path: Path, regions: Collection[str]) -> tuple[tuple[str, ...], ...]:
     example = "write [[us-east-1], [eu-west-1, eu-central-1]]"
     if not isinstance(value, list | tuple) or len(value) < 2:
-        raise FaultError(path, f"wanted two or more groups of Regions, found {_shown(value)}", example)
+        raise FaultError(path, f"wanted two or more groups of Regions, found {shown(value)}", example)
     seen: dict[str, int] = {}
     for number, group in enumerate(value):
         if not isinstance(group, list | tuple) or not group:
-            raise FaultError((*path, number), f"a group is a list of Regions, this is {_shown(group)}", example)
+            raise FaultError((*path, number), f"a group is a list of Regions, this is {shown(group)}", example)
         for index, named in enumerate(group):
             region = _region(named, (*path, number, index), regions)
             if region in seen:
@@ -157,94 +195,10 @@ def _groups(value: object, path: Path, regions: Collection[str]) -> tuple[tuple[
     return tuple(tuple(group) for group in value)
 
 
-def _choice(parameter: Parameter, value: object, path: Path) -> str:
+def _choice(parameter: Parameter, value: object, path: Path) -> OutageMode:
     if isinstance(value, str) and value in parameter.choices:
-        return str(value)
-    raise FaultError(path, f"{parameter.name} cannot be {_shown(value)}", advice(str(value), parameter.choices))
-
-
-def _build(word: FaultWord, values: dict[str, Any]) -> Fault:
-    match word.name:
-        case "region_outage":
-            return RegionOutage(region=values["region"], mode=OutageMode(values.get("mode", OutageMode.HANG)))
-        case "region_crash":
-            return RegionCrash(region=values["region"])
-        case "iam_outage":
-            return IamOutage(region=values["region"])
-        case "link_cut":
-            return LinkCut(between=values["between"])
-        case "partition":
-            return Partition(groups=values["groups"])
-        case "link_loss":
-            return LinkLoss(between=values.get("between"), probability=values["loss"])
-        case _:
-            raise AssertionError(f"'{word.name}' is said to be acted on, and nothing builds it")
-
-
-def as_mapping(fault: Fault) -> dict[str, Any]:
-    """The mapping that `parse_fault` reads back to an equal fault; JSON and YAML take it as it is."""
-    match fault:
-        case RegionOutage(region=region, mode=OutageMode.HANG) | RegionCrash(region=region) | IamOutage(region=region):
-            return {name_of(fault): region}
-        case RegionOutage(region=region, mode=mode):
-            return {name_of(fault): {"region": region, "mode": mode.value}}
-        case LinkCut(between=between):
-            return {name_of(fault): list(between)}
-        case Partition(groups=groups):
-            return {name_of(fault): [list(group) for group in groups]}
-        case LinkLoss(between=between, probability=probability):
-            loss = format_probability(probability)
-            return {name_of(fault): {"between": list(between), "loss": loss} if between else loss}
-        case _:
-            assert_never(fault)
-
-
-def name_of(fault: Fault) -> str:
-    """The word for a fault: `region_outage`."""
-    match fault:
-        case RegionOutage():
-            return "region_outage"
-        case RegionCrash():
-            return "region_crash"
-        case IamOutage():
-            return "iam_outage"
-        case LinkCut():
-            return "link_cut"
-        case LinkLoss():
-            return "link_loss"
-        case Partition():
-            return "partition"
-        case _:
-            assert_never(fault)
-
-
-def regions_of(fault: Fault) -> tuple[str, ...]:
-    """The Regions that a fault names, as written; none when it is about every link."""
-    match fault:
-        case RegionOutage(region=region) | RegionCrash(region=region) | IamOutage(region=region):
-            return (region,)
-        case LinkCut(between=between):
-            return between
-        case LinkLoss(between=between):
-            return between or ()
-        case Partition(groups=groups):
-            return tuple(region for group in groups for region in group)
-        case _:
-            assert_never(fault)
-
-
-def describe(fault: Fault) -> str:
-    """A fault in one short line of ASCII for transcripts: `link_loss 5% us-east-1 <-> eu-west-1`."""
-    match fault:
-        case RegionOutage(region=region, mode=OutageMode.REFUSE):
-            return f"region_outage {region} (refuse)"
-        case LinkLoss(probability=probability):
-            where = " <-> ".join(regions_of(fault)) or "every link"
-            return f"link_loss {format_probability(probability)} {where}"
-        case Partition(groups=groups):
-            return f"partition {' | '.join(' '.join(group) for group in groups)}"
-        case _:
-            return f"{name_of(fault)} {' <-> '.join(regions_of(fault))}"
+        return OutageMode(value)  # the only choice that there is
+    raise FaultError(path, f"{parameter.name} cannot be {shown(value)}", advice(str(value), parameter.choices))
 
 
 def parse_probability(value: object) -> float:
@@ -256,25 +210,19 @@ def parse_probability(value: object) -> float:
     if isinstance(value, str):
         found = _PROBABILITY.fullmatch(value)
         if found is None:
-            raise ValueError(f"{_shown(value)} is not a probability; {hint}")
+            raise ValueError(f"{shown(value)} is not a probability; {hint}")
         # Decimal, so that 0.7% and 0.007 are the same number: one scenario, one trace, however it is written.
         probability = float(Decimal(found[1]).scaleb(-2 if found[2] else 0))
     elif isinstance(value, int | float) and not isinstance(value, bool):
         probability = value
     else:
-        raise ValueError(f"{_shown(value)} is not a probability; {hint}")
+        raise ValueError(f"{shown(value)} is not a probability; {hint}")
     if not 0 <= probability <= 1:
-        raise ValueError(f"a probability is between 0 and 1 (0% and 100%), not {_shown(value)}; {hint}")
+        raise ValueError(f"a probability is between 0 and 1 (0% and 100%), not {shown(value)}; {hint}")
     return float(probability)
 
 
-def format_probability(probability: float) -> str:
-    """A percentage that `parse_probability` reads back to the same number: `0.1%`."""
-    percent = f"{Decimal(repr(probability)).scaleb(2):f}"
-    return f"{percent.rstrip('0').rstrip('.') if '.' in percent else percent}%"
-
-
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
     """A value as found, short enough for one line."""
     if value is None:
         return "nothing"

@@ -20,32 +20,52 @@ class Kind(StrEnum):
     GROUPS = "groups of Regions"
     PROBABILITY = "a probability, like 5% or 0.05"
     DURATION = "a duration, like 250ms"
-    NUMBER = "a number"
+    SKEW = "a duration, like 5m or -5m"
+    FACTOR = "a number"
+    COUNT = "a whole number"
+    FLAG = "true or false"
     CHOICE = "one of a few words"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameter:
-    """One parameter of a fault word; `choices` only for `Kind.CHOICE`."""
+    """One parameter of a fault word.
+
+    `field` is what the fault as a value calls it. `choices` only for `Kind.CHOICE`; `least` and `most` bound a factor
+    or a count (`most` None: without limit).
+    """
 
     name: str
     kind: Kind
+    field: str
     is_required: bool = False
     choices: tuple[str, ...] = ()
+    least: float = 0
+    most: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FaultWord:
     """A fault as people name it.
 
-    `short` is the parameter that a bare value sets: `{region_crash: R}` is `{region_crash: {region: R}}`.
+    `short` is the parameter that a bare value sets: `{region_crash: R}` is `{region_crash: {region: R}}`; "" where no
+    single value says enough. `wants_one_of` are parameters of which at least one must be given.
     """
 
     name: str
     means: str
     parameters: tuple[Parameter, ...]
-    short: str
-    is_acted_on: bool = False
+    short: str = "region"
+    wants_one_of: tuple[str, ...] = ()
+
+    @property
+    def is_acted_on(self) -> bool:
+        """False while this version only knows what the word means."""
+        return self.name not in _LATER
+
+    def parameter(self, name: str) -> Parameter:
+        """Its parameter of that name."""
+        return next(parameter for parameter in self.parameters if parameter.name == name)
 
     @property
     def grammar(self) -> str:
@@ -54,60 +74,89 @@ class FaultWord:
         return f"{{{self.name}: {{{', '.join(parts)}}}}}"
 
 
-_REGION = Parameter(name="region", kind=Kind.REGION, is_required=True)
-_BETWEEN = Parameter(name="between", kind=Kind.TWO_REGIONS, is_required=True)
-_ANY_LINK = Parameter(name="between", kind=Kind.TWO_REGIONS)
-_AZ = Parameter(name="az", kind=Kind.NUMBER)
-_HSMS = Parameter(name="hsms", kind=Kind.NUMBER)
+_LATER = frozenset(
+    {
+        "region_data_loss", "az_outage", "hsm_offline", "hsm_zeroised", "hsm_slow", "hsm_errors", "disk_slow",
+        "disk_errors", "disk_full", "disk_torn_write", "clock_skew", "throttle", "control_plane_outage", "dns_outage",
+    }
+)  # fmt: skip
+
+ZONES = 3
+"""Availability zones of a Region, numbered from 1. Source: AWS KMS Cryptographic Details: at least three."""
 
 
-def _probability(name: str, *, is_required: bool = True) -> Parameter:
-    return Parameter(name=name, kind=Kind.PROBABILITY, is_required=is_required)
+def _parameter(  # one line a parameter in the table below
+    name: str,
+    kind: Kind,
+    *,
+    field: str = "",
+    required: bool = False,
+    choices: tuple[str, ...] = (),
+    least: float = 0,
+    most: float | None = None,
+) -> Parameter:
+    return Parameter(
+        name=name, kind=kind, field=field or name, is_required=required, choices=choices, least=least, most=most
+    )
 
 
-def _duration(name: str, *, is_required: bool = False) -> Parameter:
-    return Parameter(name=name, kind=Kind.DURATION, is_required=is_required)
+def _probability(name: str) -> Parameter:
+    return _parameter(name, Kind.PROBABILITY, field="probability", required=True)
 
 
-def _word(name: str, means: str, *parameters: Parameter, short: str = "region", is_acted_on: bool = False) -> FaultWord:
-    return FaultWord(name=name, means=means, parameters=parameters, short=short, is_acted_on=is_acted_on)
+def _latency(*, required: bool = False) -> Parameter:
+    return _parameter("latency", Kind.DURATION, field="latency_ns", required=required)
 
 
-_MODE = Parameter(name="mode", kind=Kind.CHOICE, choices=("hang", "refuse"))
-_FACTOR = Parameter(name="factor", kind=Kind.NUMBER, is_required=True)
+_REGION = _parameter("region", Kind.REGION, required=True)
+_BETWEEN = _parameter("between", Kind.TWO_REGIONS, required=True)
+_ON_LINK = (_parameter("between", Kind.TWO_REGIONS), _parameter("one_way", Kind.FLAG, field="is_one_way"))
+_HSMS = _parameter("hsms", Kind.COUNT, least=1)
+_MODE = _parameter("mode", Kind.CHOICE, choices=("hang", "refuse"))
 
 _TABLE = (
-    _word("region_outage", "a Region is unreachable, nothing is lost", _REGION, _MODE, is_acted_on=True),
-    _word("region_crash", "hosts lose memory, store and HSMs keep theirs", _REGION, is_acted_on=True),
-    _word("region_data_loss", "the Region's store is gone too", _REGION),
-    _word("az_outage", "an availability zone with its HSMs is gone", _REGION, _AZ),
-    _word("hsm_offline", "HSMs do not answer, and keep their keys", _REGION, _HSMS),
-    _word("hsm_zeroised", "HSMs have wiped their keys", _REGION, _HSMS),
-    _word("hsm_slow", "HSM jobs take several times as long", _REGION, _FACTOR),
-    _word("hsm_errors", "HSM jobs fail by chance", _REGION, _probability("probability")),
-    _word("link_cut", "nothing passes between two Regions", _BETWEEN, short="between", is_acted_on=True),
-    _word("link_one_way", "nothing passes from one Region to another",
-          Parameter(name="from", kind=Kind.REGION, is_required=True),
-          Parameter(name="to", kind=Kind.REGION, is_required=True), short="from"),
-    _word("link_slow", "a link is slower",
-          _ANY_LINK, _duration("latency"), _duration("jitter"), Parameter(name="bandwidth", kind=Kind.NUMBER),
-          short="latency"),
-    _word("link_loss", "a link loses envelopes", _ANY_LINK, _probability("loss"), short="loss", is_acted_on=True),
-    _word("link_duplicate", "a link delivers some envelopes twice",
-          _ANY_LINK, _probability("duplicate"), short="duplicate"),
-    _word("link_reorder", "a link lets some envelopes be overtaken",
-          _ANY_LINK, _probability("reorder"), short="reorder"),
-    _word("partition", "nothing passes between groups of Regions",
-          Parameter(name="groups", kind=Kind.GROUPS, is_required=True), short="groups", is_acted_on=True),
-    _word("disk_slow", "a Region's disk is slower", _REGION, _duration("latency", is_required=True)),
-    _word("disk_errors", "a Region's disk fails by chance", _REGION, _probability("probability")),
-    _word("disk_full", "a Region's disk takes no more", _REGION),
-    _word("disk_torn_write", "a crash leaves the last write half done", _REGION),
-    _word("clock_skew", "a Region reads a wrong time", _REGION, _duration("skew", is_required=True)),
-    _word("throttle", "a Region's request quotas shrink", _REGION, _FACTOR),
-    _word("control_plane_outage", "keys cannot be changed, only used", _REGION),
-    _word("dns_outage", "a Region's endpoint name resolves to nothing", _REGION),
-    _word("iam_outage", "a Region's copy of IAM is frozen", _REGION, is_acted_on=True),
+    FaultWord(name="region_outage", means="a Region is unreachable, nothing is lost", parameters=(_REGION, _MODE)),
+    FaultWord(name="region_crash", means="hosts lose memory, store and HSMs keep theirs", parameters=(_REGION,)),
+    FaultWord(name="region_data_loss", means="the Region's store is gone too", parameters=(_REGION,)),
+    FaultWord(name="az_outage", means="an availability zone with its HSMs has no power",
+              parameters=(_REGION, _parameter("az", Kind.COUNT, least=1, most=ZONES))),
+    FaultWord(name="hsm_offline", means="HSMs do not answer, and keep their keys", parameters=(_REGION, _HSMS)),
+    FaultWord(name="hsm_zeroised", means="HSMs have wiped their keys", parameters=(_REGION, _HSMS)),
+    FaultWord(name="hsm_slow", means="HSM jobs take several times as long",
+              parameters=(_REGION, _parameter("factor", Kind.FACTOR, required=True, least=1, most=1e6), _HSMS),
+              short=""),
+    FaultWord(name="hsm_errors", means="HSM jobs fail by chance",
+              parameters=(_REGION, _probability("probability"), _HSMS), short=""),
+    FaultWord(name="link_cut", means="nothing passes between two Regions", parameters=(_BETWEEN,), short="between"),
+    FaultWord(name="link_one_way", means="nothing passes from one Region to another",
+              parameters=(_parameter("from", Kind.REGION, field="sender", required=True),
+                          _parameter("to", Kind.REGION, field="receiver", required=True)), short=""),
+    FaultWord(name="link_slow", means="a link takes longer, or carries less",
+              parameters=(*_ON_LINK, _latency(), _parameter("jitter", Kind.DURATION, field="jitter_ns"),
+                          _parameter("bandwidth", Kind.COUNT, field="bandwidth_bytes_per_s", least=1)),
+              short="latency", wants_one_of=("latency", "jitter", "bandwidth")),
+    FaultWord(name="link_loss", means="a link loses envelopes",
+              parameters=(*_ON_LINK, _probability("loss")), short="loss"),
+    FaultWord(name="link_duplicate", means="a link delivers some envelopes twice",
+              parameters=(*_ON_LINK, _probability("duplicate")), short="duplicate"),
+    FaultWord(name="link_reorder", means="a link lets some envelopes be overtaken",
+              parameters=(*_ON_LINK, _probability("reorder")), short="reorder"),
+    FaultWord(name="partition", means="nothing passes between groups of Regions",
+              parameters=(_parameter("groups", Kind.GROUPS, required=True),), short="groups"),
+    FaultWord(name="disk_slow", means="a Region's disk is slower", parameters=(_REGION, _latency(required=True)),
+              short=""),
+    FaultWord(name="disk_errors", means="a Region's disk fails by chance",
+              parameters=(_REGION, _probability("probability")), short=""),
+    FaultWord(name="disk_full", means="a Region's disk takes no more", parameters=(_REGION,)),
+    FaultWord(name="disk_torn_write", means="a crash leaves the last write half done", parameters=(_REGION,)),
+    FaultWord(name="clock_skew", means="a Region reads a wrong time",
+              parameters=(_REGION, _parameter("skew", Kind.SKEW, field="skew_ns", required=True)), short=""),
+    FaultWord(name="throttle", means="a Region's request quotas shrink",
+              parameters=(_REGION, _parameter("factor", Kind.FACTOR, required=True, most=1)), short=""),
+    FaultWord(name="control_plane_outage", means="keys can be used, and neither changed nor looked at",
+              parameters=(_REGION,)),
+    FaultWord(name="dns_outage", means="a Region's endpoint name resolves to nothing", parameters=(_REGION,)),
+    FaultWord(name="iam_outage", means="a Region's copy of IAM is frozen", parameters=(_REGION,)),
 )  # fmt: skip
 
 FAULT_WORDS = MappingProxyType({word.name: word for word in _TABLE})
@@ -121,7 +170,10 @@ OTHER_TOOLS_WORDS = MappingProxyType(
         "latency": "link_slow",
         "jitter": "link_slow",
         "bandwidth": "link_slow",
+        "slicer": "link_slow",
         "timeout": "link_cut",
+        "reset_peer": "link_cut",
+        "limit_data": "link_cut",
         "down": "link_cut",
         "netsplit": "partition",
         "kill": "region_crash",

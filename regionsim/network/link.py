@@ -7,7 +7,7 @@ reordering, and the second copies of duplicates.
 
 Each envelope takes the same six draws from the link's stream, even one that is dropped at once: a fault, once removed,
 leaves the luck of all other envelopes as it was. What is on the way when a link is cut still arrives: a cut is at the
-sender's end.
+sender's end. So is a narrow place: once it is gone, what waits before it leaves with the next envelope.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ import heapq
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from regionsim.faults.verdicts import LinkDraws, LinkRule, judge_link
+from regionsim.faults.verdicts import LinkDraws, LinkRule, judge_link, narrower
 from regionsim.network.envelope import Envelope
 from regionsim.runtime.entropy import Stream
 from regionsim.runtime.tasks import Cancellable, call_later_ns, now_ns
@@ -69,6 +70,16 @@ class LinkCounts:
     drops: dict[str, int]
 
 
+class _OnTheWay(NamedTuple):
+    """An envelope on the heap. The sequence stands first behind the instant, so that equal ones keep their order."""
+
+    arrives_at_ns: int
+    sequence: int
+    envelope: Envelope
+    leaves_at_ns: int
+    is_in_order: bool
+
+
 class Link:
     """One direction between two Regions.
 
@@ -86,7 +97,7 @@ class Link:
         self._draw = stream.random
         self._receive = receive
         self._on_drop = on_drop
-        self._heap: list[tuple[int, int, Envelope]] = []
+        self._heap: list[_OnTheWay] = []
         self._sequence = 0
         self._timer: Cancellable | None = None
         self._timer_at_ns = 0
@@ -126,18 +137,22 @@ class Link:
             self._drop(envelope, OVER_CAPACITY)
             return
         settings, now = self.settings, now_ns()
-        leaves_at_ns = now if settings.bandwidth_bytes_per_s is None else self._leaves_at_ns(envelope, now)
+        bandwidth = narrower(settings.bandwidth_bytes_per_s, rule.bandwidth_bytes_per_s)
+        leaves_at_ns = self._leaves_at_ns(envelope, now, bandwidth)
         arrival_ns = leaves_at_ns + settings.delay_ns + verdict.delay_ns
-        if settings.jitter_ns:
-            arrival_ns += jitter(settings.jitter_ns, draws.jitter)
+        jitter_ns = settings.jitter_ns + rule.jitter_ns
+        if jitter_ns:
+            arrival_ns += jitter(jitter_ns, draws.jitter)
         if verdict.is_reordered:
-            self._push(arrival_ns + self._lag_ns(draws.reorder_lag), envelope)
+            late_ns = arrival_ns + self._lag_ns(draws.reorder_lag)
+            self._push(late_ns, envelope, leaves_at_ns, is_in_order=False)
         else:
             arrival_ns = self._last_arrival_ns = max(arrival_ns, self._last_arrival_ns)
-            self._push(arrival_ns, envelope)
+            self._push(arrival_ns, envelope, leaves_at_ns, is_in_order=True)
         if verdict.is_duplicated:
             self._duplicated += 1
-            self._push(arrival_ns + self._lag_ns(draws.duplicate_lag), envelope)
+            late_ns = arrival_ns + self._lag_ns(draws.duplicate_lag)
+            self._push(late_ns, envelope, leaves_at_ns, is_in_order=False)
         self._arm(now)
 
     def close(self) -> None:
@@ -147,20 +162,34 @@ class Link:
             self._timer.cancel()
             self._timer = None
 
-    def _leaves_at_ns(self, envelope: Envelope, now: int) -> int:
+    def _leaves_at_ns(self, envelope: Envelope, now: int, bandwidth: int | None) -> int:
         """When the envelope's last byte is on the wire: after those sent before it, at the pace of the bandwidth."""
-        bandwidth = self.settings.bandwidth_bytes_per_s
-        assert bandwidth is not None, "without a limit everything leaves at once"
+        if bandwidth is None:
+            if self._wire_free_at_ns > now:
+                self._let_go(now)
+            return now
         self._wire_free_at_ns = max(now, self._wire_free_at_ns) + len(envelope.body) * _NS_PER_SECOND // bandwidth
         return self._wire_free_at_ns
+
+    def _let_go(self, now: int) -> None:
+        """Let everything leave now that waits for the wire, in its order; it takes as long from there as it would."""
+        self._wire_free_at_ns = self._last_arrival_ns = now
+        waiting = sorted(self._heap, key=lambda one: one.sequence)
+        self._heap.clear()
+        for one in waiting:
+            arrives_at_ns = one.arrives_at_ns - max(0, one.leaves_at_ns - now)
+            if one.is_in_order:
+                arrives_at_ns = self._last_arrival_ns = max(arrives_at_ns, self._last_arrival_ns)
+            earlier = one._replace(arrives_at_ns=arrives_at_ns, leaves_at_ns=min(one.leaves_at_ns, now))
+            heapq.heappush(self._heap, earlier)
 
     def _lag_ns(self, draw: float) -> int:
         """How long an envelope out of order is held back: up to the link's own delay again. Source: ours."""
         return 1 + int(draw * max(self.settings.delay_ns, _LEAST_LAG_NS))
 
-    def _push(self, arrival_ns: int, envelope: Envelope) -> None:
-        self._sequence += 1  # before the envelope, so that equal instants keep the order of sending
-        heapq.heappush(self._heap, (arrival_ns, self._sequence, envelope))
+    def _push(self, arrives_at_ns: int, envelope: Envelope, leaves_at_ns: int, *, is_in_order: bool) -> None:
+        self._sequence += 1
+        heapq.heappush(self._heap, _OnTheWay(arrives_at_ns, self._sequence, envelope, leaves_at_ns, is_in_order))
 
     def _drop(self, envelope: Envelope, reason: str) -> None:
         self._drops[reason] = self._drops.get(reason, 0) + 1
@@ -170,7 +199,7 @@ class Link:
         """Let one timer stand, for the earliest arrival, while anything is on the way."""
         if not self._heap:
             return
-        earliest_ns = self._heap[0][0]
+        earliest_ns = self._heap[0].arrives_at_ns
         if self._timer is not None:
             if self._timer_at_ns <= earliest_ns:
                 return
@@ -183,8 +212,8 @@ class Link:
         self._timer = None
         heap, now = self._heap, now_ns()
         try:
-            while heap and heap[0][0] <= now:
-                envelope = heapq.heappop(heap)[2]
+            while heap and heap[0].arrives_at_ns <= now:
+                envelope = heapq.heappop(heap).envelope
                 refused_by = self._receive(envelope)
                 if refused_by:
                     self._drop(envelope, refused_by)

@@ -209,33 +209,36 @@ def _step(kind: str, keys: Keys) -> Schema:
 
 
 def _fault(word: FaultWord) -> Schema:
-    short = next(parameter for parameter in word.parameters if parameter.name == word.short)
-    long = {
+    long: Schema = {
         "type": "object",
         "properties": {parameter.name: _fault_parameter(parameter) for parameter in word.parameters},
         "required": [parameter.name for parameter in word.parameters if parameter.is_required],
         "additionalProperties": False,
     }
-    return {"description": word.means, "anyOf": [_fault_parameter(short), long]}
+    if word.wants_one_of:
+        long["anyOf"] = [{"required": [name]} for name in word.wants_one_of]
+    if not word.short:
+        return {"description": word.means, **long}
+    return {"description": word.means, "anyOf": [_fault_parameter(word.parameter(word.short)), long]}
 
 
 def _fault_parameter(parameter: Parameter) -> Schema:
     region = _ref(Takes.REGION)
-    match parameter.kind:
-        case Kind.REGION:
-            return region
-        case Kind.TWO_REGIONS:
-            return {"type": "array", "items": region, "minItems": 2, "maxItems": 2, "uniqueItems": True}
-        case Kind.PROBABILITY:
-            return _ref(Takes.PROBABILITY)
-        case Kind.CHOICE:
-            return {"enum": list(parameter.choices)}
-        case Kind.DURATION:
-            return _ref(Takes.DURATION)
-        case Kind.NUMBER:
-            return {"type": "number"}
-        case Kind.GROUPS:
-            return {"type": "array", "items": {"type": "array", "items": region}}
+    limits = {"minimum": parameter.least, "maximum": parameter.most}
+    within = {name: limit for name, limit in limits.items() if limit is not None}
+    takes: dict[Kind, Schema] = {
+        Kind.REGION: region,
+        Kind.TWO_REGIONS: {"type": "array", "items": region, "minItems": 2, "maxItems": 2, "uniqueItems": True},
+        Kind.GROUPS: {"type": "array", "items": {"type": "array", "items": region}},
+        Kind.PROBABILITY: _ref(Takes.PROBABILITY),
+        Kind.CHOICE: {"enum": list(parameter.choices)},
+        Kind.DURATION: _ref(Takes.DURATION),
+        Kind.SKEW: {"type": "string", "pattern": "^[+-]?[0-9]"},
+        Kind.FACTOR: {"type": "number", **within},
+        Kind.COUNT: {"type": "integer", **within},
+        Kind.FLAG: {"type": "boolean"},
+    }
+    return takes[parameter.kind]
 
 
 def _definition(shape: str) -> str:

@@ -4,15 +4,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from regionsim.faults.active import ActiveFaults
-from regionsim.faults.verdicts import DiskRule, LinkDraws, LinkRule, LinkVerdict, judge_link
-from regionsim.faults.vocabulary import (
+from regionsim.faults.kinds import (
     Fault,
-    FaultError,
     LinkCut,
+    LinkDuplicate,
     LinkLoss,
+    LinkOneWay,
+    LinkReorder,
+    LinkSlow,
     OutageMode,
     RegionCrash,
     RegionOutage,
+)
+from regionsim.faults.verdicts import DiskRule, LinkDraws, LinkRule, LinkVerdict, judge_link
+from regionsim.faults.vocabulary import (
+    FAULT_WORDS,
+    FaultError,
     as_mapping,
     describe,
     format_probability,
@@ -25,11 +32,25 @@ PROBABILITIES = st.floats(min_value=0, max_value=1)
 DRAWS = st.builds(LinkDraws, *[st.floats(min_value=0, max_value=1, exclude_max=True)] * 6)
 REGIONS = st.sampled_from(["us-east-1", "eu-west-1", "ap-southeast-2"])
 PAIRS = st.permutations(["us-east-1", "eu-west-1", "ap-southeast-2"]).map(lambda regions: (regions[0], regions[1]))
+SPANS = st.integers(0, 10**12)
+ON_LINK = st.just({"between": st.none()}) | st.just({"between": PAIRS, "is_one_way": st.booleans()})
 FAULTS: st.SearchStrategy[Fault] = st.one_of(
     st.builds(RegionOutage, region=REGIONS, mode=st.sampled_from(OutageMode)),
     st.builds(RegionCrash, region=REGIONS),
     st.builds(LinkCut, between=PAIRS),
-    st.builds(LinkLoss, between=st.none() | PAIRS, probability=PROBABILITIES),
+    st.builds(LinkOneWay, sender=st.just("us-east-1"), receiver=st.sampled_from(["eu-west-1", "ap-southeast-2"])),
+    ON_LINK.flatmap(lambda place: st.builds(LinkLoss, **place, probability=PROBABILITIES)),
+    ON_LINK.flatmap(lambda place: st.builds(LinkDuplicate, **place, probability=PROBABILITIES)),
+    ON_LINK.flatmap(lambda place: st.builds(LinkReorder, **place, probability=PROBABILITIES)),
+    ON_LINK.flatmap(
+        lambda place: st.builds(
+            LinkSlow,
+            **place,
+            latency_ns=SPANS,
+            jitter_ns=SPANS,
+            bandwidth_bytes_per_s=st.none() | st.integers(1, 10**9),
+        )
+    ),
 )
 ACTIVE = st.lists(FAULTS, max_size=5).map(
     lambda faults: ActiveFaults(by_name={f"fault {number}": fault for number, fault in enumerate(faults)})
@@ -41,13 +62,15 @@ RULES = st.builds(
     duplicate=PROBABILITIES,
     reorder=PROBABILITIES,
     delay_ns=st.integers(0, 10**9),
+    jitter_ns=st.integers(0, 10**9),
+    bandwidth_bytes_per_s=st.none() | st.integers(1, 10**9),
 )
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=12), inner, max_size=3),
     max_leaves=8,
 )
-WORDS = st.sampled_from(["region_outage", "region_crash", "link_cut", "link_loss", "partition", "nonsense"])
+WORDS = st.sampled_from([*FAULT_WORDS, "nonsense"])
 
 
 @given(FAULTS)

@@ -1,8 +1,20 @@
 import pytest
 
 from regionsim.faults.active import ActiveFaults
+from regionsim.faults.kinds import (
+    LinkCut,
+    LinkDuplicate,
+    LinkLoss,
+    LinkOneWay,
+    LinkReorder,
+    LinkSlow,
+    OutageMode,
+    Partition,
+    RegionCrash,
+    RegionOutage,
+)
 from regionsim.faults.verdicts import PASS, CallVerdict, LinkDraws, LinkRule
-from regionsim.faults.vocabulary import FaultError, LinkCut, LinkLoss, OutageMode, Partition, RegionCrash, RegionOutage
+from regionsim.faults.vocabulary import FaultError
 
 US, EU, AP = "us-east-1", "eu-west-1", "ap-southeast-2"
 OUTAGE = RegionOutage(region=US)
@@ -116,6 +128,36 @@ def test_losses_add_up_and_may_be_everywhere() -> None:
     active = NOTHING.add("here", LinkLoss(between=(US, EU), probability=0.5)).add("all over", LinkLoss(probability=0.5))
     assert active.link_rule(US, EU).loss == 0.75
     assert active.link_rule(AP, US).loss == 0.5
+
+
+def test_one_way_is_from_the_first_to_the_second() -> None:
+    active = NOTHING.add("dumb", LinkOneWay(sender=US, receiver=EU))
+    assert active.link_rule(US, EU).cut_by == "link_one_way"
+    assert active.link_rule(EU, US) == LinkRule()
+    slow = NOTHING.add("slow", LinkSlow(between=(US, EU), is_one_way=True, latency_ns=5))
+    assert slow.link_rule(US, EU) == LinkRule(delay_ns=5)
+    assert slow.link_rule(EU, US) == slow.link_rule(US, AP) == LinkRule()
+    assert slow.names_on_link(US, EU) == ("slow",)
+    assert slow.names_on_link(EU, US) == ()
+
+
+def test_slow_links_add_up_and_the_narrowest_place_counts() -> None:
+    active = (
+        NOTHING.add("far", LinkSlow(latency_ns=5, jitter_ns=2))
+        .add("narrow", LinkSlow(between=(EU, US), bandwidth_bytes_per_s=64_000))
+        .add("narrower", LinkSlow(bandwidth_bytes_per_s=1_000))
+    )
+    assert active.link_rule(US, EU) == LinkRule(delay_ns=5, jitter_ns=2, bandwidth_bytes_per_s=1_000)
+    assert active.heal("narrower").link_rule(US, EU).bandwidth_bytes_per_s == 64_000
+    assert active.heal("narrower").link_rule(AP, EU).bandwidth_bytes_per_s is None
+
+
+def test_duplicates_and_reordering() -> None:
+    active = NOTHING.add("twice", LinkDuplicate(probability=0.5)).add(
+        "mixed", LinkReorder(between=(US, EU), probability=0.25)
+    )
+    assert active.link_rule(EU, US) == LinkRule(duplicate=0.5, reorder=0.25)
+    assert active.link_rule(EU, AP) == LinkRule(duplicate=0.5)
 
 
 def test_link_verdict() -> None:

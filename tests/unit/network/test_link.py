@@ -125,6 +125,32 @@ def test_bandwidth_makes_envelopes_leave_one_after_the_other() -> None:
     assert bench.arrivals == [(5 * MS, 0), (9 * MS, 1), (13 * MS, 2)]
 
 
+def test_a_rule_s_jitter_and_bandwidth_come_on_top() -> None:
+    narrow = Bench(LinkSettings(delay_ns=MS, bandwidth_bytes_per_s=10_000))
+    narrow.play(3, rule=LinkRule(bandwidth_bytes_per_s=1000))
+    assert narrow.arrivals == [(5 * MS, 0), (9 * MS, 1), (13 * MS, 2)]
+    calm, noisy = Bench(LinkSettings(delay_ns=MS)), Bench(LinkSettings(delay_ns=MS, jitter_ns=MS))
+    calm.play(50, gap_ns=MS, rule=LinkRule(jitter_ns=3 * MS))
+    noisy.play(50, gap_ns=MS, rule=LinkRule(jitter_ns=2 * MS))
+    assert calm.arrivals == noisy.arrivals  # one draw for the sum of both
+
+
+def test_what_waits_before_a_narrow_place_leaves_once_that_is_gone() -> None:
+    bench = Bench(LinkSettings(delay_ns=10 * MS))
+    slow = LinkRule(bandwidth_bytes_per_s=1)  # four bytes take four seconds
+
+    async def main() -> None:
+        for number in range(3):
+            bench.link.send(envelope(number), slow)
+        await sleep(6_000 * MS)
+        bench.link.send(envelope(3), OPEN)
+        await sleep(3_600_000 * MS)
+
+    run_virtual(main())
+    assert bench.arrivals == [(4_010 * MS, 0), (6_010 * MS, 1), (6_010 * MS, 2), (6_010 * MS, 3)]
+    assert bench.link.counts.in_flight == 0
+
+
 def test_a_full_link_loses_what_comes_next() -> None:
     bench = Bench(LinkSettings(delay_ns=MS, capacity=3))
     bench.play(5)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from regionsim.faults.active import ActiveFaults
-from regionsim.faults.vocabulary import Fault, LinkCut, LinkLoss, RegionCrash, RegionOutage
+from regionsim.faults.kinds import Fault, LinkCut, LinkLoss, RegionCrash, RegionOutage
 from regionsim.names.mistakes import ConfigError
 from regionsim.network.envelope import Envelope
 from regionsim.network.network import DEFAULT_JITTER_NS, Latencies, Network
