@@ -24,7 +24,7 @@ from typing import NamedTuple
 from regionsim.authorization.actions import CROSS_ACCOUNT_ACTIONS
 from regionsim.authorization.compile import CompiledPolicy, CompiledStatement, Slice, first_holding
 from regionsim.authorization.decision import Code, Deciding, Decision, Outcome
-from regionsim.authorization.grants import Grant, GrantIndex
+from regionsim.authorization.grants import Grant, GrantIndex, SettlingGrants
 from regionsim.authorization.principals import ANYONE, Principal, PrincipalKind
 from regionsim.authorization.request import ConditionValues, Request, ResourceKind
 
@@ -53,7 +53,7 @@ class Policies:
     scps: tuple[tuple[CompiledPolicy, ...], ...] = ()
     rcps: tuple[tuple[CompiledPolicy, ...], ...] = ()
     endpoint: tuple[CompiledPolicy, ...] = ()
-    grants: tuple[Grant, ...] | GrantIndex = ()
+    grants: tuple[Grant, ...] | GrantIndex | SettlingGrants = ()
 
 
 class _Case(NamedTuple):
@@ -285,9 +285,9 @@ def _matching_grant(case: _Case) -> Grant | None:
 
 def _grant_for(key: str, case: _Case) -> Grant | None:
     grants = case.policies.grants
-    if isinstance(grants, GrantIndex):
-        return grants.matching(key, case.request)
-    return next((grant for grant in grants if grant.grantee_key == key and grant.matches(case.request)), None)
+    if isinstance(grants, tuple):
+        return next((grant for grant in grants if grant.grantee_key == key and grant.matches(case.request)), None)
+    return grants.matching(key, case.request)
 
 
 def _own_keys(principal: Principal) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ fixes (`regionsim.authorization.fixes`). Source: ours; AWS's sentence is in `sen
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -15,6 +15,7 @@ from regionsim.authorization.compile import CompiledPolicy
 from regionsim.authorization.decide import Policies, decide, is_bound_by_scps
 from regionsim.authorization.decision import Code, Decision, Outcome
 from regionsim.authorization.fixes import Fix, find_fixes
+from regionsim.authorization.grants import SettlingGrants
 from regionsim.authorization.policy import Effect
 from regionsim.authorization.principals import PrincipalKind
 from regionsim.authorization.request import Request, ResourceKind
@@ -35,7 +36,8 @@ class LayerReport:
     """One layer: what it comes to, and its statements.
 
     `verdict` is one of `absent` (there is none) · `no_say` (it does not bind this request) · `explicit_deny` · `allow`
-    · `delegates` (a key policy that names the account only) · `allow_without_effect` · `no_allow` · `none` (grants).
+    · `delegates` (a key policy that names the account only) · `allow_without_effect` (of grants: one that is too new
+    to count without its token) · `no_allow` · `none` (grants).
     `considered` counts the grants.
     """
 
@@ -179,7 +181,7 @@ def _layers(request: Request, policies: Policies, values: ReadValues, decision: 
     key_policy = () if policies.key_policy is None else (policies.key_policy,)
     yield _key_policy_layer(request, walked(key_policy))
     yield _layer("identity", walked(policies.identity), is_without_effect=decision.code in _WITHOUT_EFFECT)
-    yield _grants_layer(policies, decision)
+    yield _grants_layer(request, policies, decision)
     yield _layer("boundary", walked(policies.boundary))
     yield _layer("session", walked(policies.session))
     yield _levels_layer("scp", [walked(level) for level in policies.scps], binds=is_bound_by_scps(request.principal))
@@ -221,9 +223,12 @@ def _levels_layer(
     return LayerReport(layer=name, verdict=verdict, statements=reports)
 
 
-def _grants_layer(policies: Policies, decision: Decision) -> LayerReport:
+def _grants_layer(request: Request, policies: Policies, decision: Decision) -> LayerReport:
     count = len(policies.grants)
     verdict = "allow" if decision.code is Code.ALLOW_GRANT else "none" if count else "absent"
+    if not decision.is_allowed and isinstance(policies.grants, SettlingGrants):
+        settled = decide(request, replace(policies, grants=policies.grants.all))
+        verdict = "allow_without_effect" if settled.code is Code.ALLOW_GRANT else verdict
     return LayerReport(layer="grants", verdict=verdict, considered=count)
 
 

@@ -15,10 +15,10 @@ from typing import Any
 from regionsim.authorization.actions import GRANT_OPERATIONS
 from regionsim.authorization.compile import CompiledPolicy, compile_policy
 from regionsim.authorization.context import Context, encryption_context_values
-from regionsim.authorization.decide import Policies, decide
+from regionsim.authorization.decide import GRANT, Policies, decide
 from regionsim.authorization.decision import Code, Deciding
 from regionsim.authorization.documents import PolicyError
-from regionsim.authorization.grants import Grant
+from regionsim.authorization.grants import Grant, SettlingGrants
 from regionsim.authorization.policy import Effect, PolicyKind
 from regionsim.authorization.principals import Principal, PrincipalKind
 from regionsim.authorization.request import ConditionValues, ContextValue, Request, ResourceKind
@@ -122,11 +122,13 @@ def _candidates(trial: _Trial, code: Code, deciding: Deciding | None) -> Iterato
     elif code in _LIMITS:
         yield from _allowed_by_limit(trial, _LIMITS[code])
     elif code in _NEEDS_KEY_POLICY and trial.request.kind is ResourceKind.KEY:
+        yield from _with_token(trial)
         yield from _other_context(trial)
         yield from _named_in_key_policy(trial)
         yield from _delegated(trial)
         yield from _granted(trial)
     elif code in _NEEDS_IAM:
+        yield from _with_token(trial)
         yield from _other_context(trial)
         yield from _allowed_by_identity(trial)
         if code is Code.DELEGATED_BUT_NO_IAM_ALLOW:
@@ -290,6 +292,25 @@ def _granted(trial: _Trial) -> Iterator[_Trial]:
     )
     policies = replace(trial.policies, grants=(*trial.policies.grants, grant))
     yield _Trial(request=request, policies=policies, steps=(*trial.steps, step))
+
+
+def _with_token(trial: _Trial) -> Iterator[_Trial]:
+    """Where a new grant does not count for everybody yet: its token."""
+    grants = trial.policies.grants
+    if not isinstance(grants, SettlingGrants):
+        return
+    policies = replace(trial.policies, grants=grants.all)
+    deciding = decide(trial.request, policies).deciding
+    if deciding is None or deciding.policy_type != GRANT:
+        return
+    step = Step(
+        kind="grant_token",
+        layer="grants",
+        policy=deciding.policy,
+        about=f"send the token of the new grant {deciding.policy}, or wait until it counts without it",
+        edit=({"op": "add", "path": "/grantTokens/-", "value": deciding.policy},),
+    )
+    yield _Trial(request=trial.request, policies=policies, steps=(*trial.steps, step))
 
 
 def _other_context(trial: _Trial) -> Iterator[_Trial]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, takewhile
 from typing import TypeVar
 
 from regionsim.authorization.principals import ANYONE, read_principal, read_service
@@ -183,13 +183,47 @@ class GrantIndex:
         if shelf.is_empty:
             del self._shelves[grant.grantee_key]
 
-    def matching(self, grantee_key: str, request: Request) -> Grant | None:
-        """A grant to exactly that grantee that fits the request, or None."""
+    def matching(self, grantee_key: str, request: Request, *, settled_until: int | None = None) -> Grant | None:
+        """A grant to exactly that grantee that fits the request, or None; with `settled_until` one created by then."""
         shelf = self._shelves.get(grantee_key)
         if shelf is None:
             return None
         sent = constraint_pairs(request.encryption_context)
-        return next((grant for grant in shelf.candidates(request, sent) if grant.matches(request, sent)), None)
+        candidates = shelf.candidates(request, sent)
+        if settled_until is not None:
+            candidates = [_settled(grants, settled_until) for grants in candidates]
+        every = chain.from_iterable(candidates)
+        return next((grant for grant in every if grant.matches(request, sent)), None)
+
+
+class SettlingGrants:
+    """A key's grants where a new one counts at first for whoever sends its token: as one request finds them.
+
+    `settled_until`: a grant created by then (nanoseconds) counts for everybody. `named` are the ids of those whose
+    tokens came with the request. Source: KMS Developer Guide, "Grant tokens", "Eventual consistency".
+    """
+
+    __slots__ = ("_named", "_settled_until", "all")
+
+    def __init__(self, grants: GrantIndex, *, settled_until: int, named: Iterable[str]) -> None:
+        self.all = grants
+        self._settled_until = settled_until
+        self._named = tuple(named)
+
+    def __len__(self) -> int:
+        return len(self.all)
+
+    def __iter__(self) -> Iterator[Grant]:
+        """Those that count, in the order in which they were added."""
+        return (grant for grant in self.all if grant.created_at <= self._settled_until or grant.grant_id in self._named)
+
+    def matching(self, grantee_key: str, request: Request) -> Grant | None:
+        """A grant to exactly that grantee that counts and fits the request, or None."""
+        for grant_id in self._named:
+            grant = self.all.get(grant_id)
+            if grant is not None and grant.grantee_key == grantee_key and grant.matches(request):
+                return grant
+        return self.all.matching(grantee_key, request, settled_until=self._settled_until)
 
 
 _Grants = dict[str, Grant]
@@ -226,8 +260,8 @@ class _Shelf:
         elif grant.constraints.subset_pairs:
             _drop(self._by_pair, min(grant.constraints.subset_pairs), grant)
 
-    def candidates(self, request: Request, sent: Pairs) -> Iterable[Grant]:
-        """A few grants among which every fitting one is."""
+    def candidates(self, request: Request, sent: Pairs) -> list[Iterable[Grant]]:
+        """A few grants among which every fitting one is, in lists that are each in order of creation."""
         action = request.action.lower()
         found: list[_Grants | None] = [self._by_action.get((action, None))]
         source = request.context.get("aws:sourcearn")
@@ -237,7 +271,7 @@ class _Shelf:
             found.append(self._by_equals.get(sent))
             # Sorted: which of several fitting grants is named must not hang on hash order.
             found.extend(self._by_pair.get(pair) for pair in sorted(sent) if self._by_pair)
-        return chain.from_iterable(grants.values() for grants in found if grants)
+        return [grants.values() for grants in found if grants]
 
     @staticmethod
     def _free_actions(grant: Grant) -> list[str]:
@@ -245,6 +279,11 @@ class _Shelf:
         limits = grant.constraints
         is_free = limits.equals_pairs is None and not limits.subset_pairs
         return sorted(grant.actions if is_free else grant.actions & _WITHOUT_CONTEXT)
+
+
+def _settled(grants: Iterable[Grant], until: int) -> Iterator[Grant]:
+    """The grants created by `until`: of many new ones only the first is looked at."""
+    return takewhile(lambda grant: grant.created_at <= until, grants)
 
 
 def _drop(shelf: dict[_Key, _Grants], key: _Key, grant: Grant) -> None:

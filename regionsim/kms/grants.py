@@ -1,8 +1,9 @@
 """The lifecycle of grants: their tokens, what a grant may say, and how the API shows one.
 
 What a grant allows is decided in `regionsim.authorization`. A token is opaque and no secret: it names key and grant,
-and a checksum tells one that was given out from one that was made up. A grant is visible as soon as it is committed, so
-no token is needed to use it (ours: AWS may take minutes).
+and a checksum tells one that was given out from one that was made up. A grant counts as soon as it is committed, or,
+where a world says so, after a delay, before which it counts for calls that come with its token (AWS: up to five
+minutes).
 Source: KMS Developer Guide, "Grants in AWS KMS"; KMS API Reference, CreateGrant; texts are UNVERIFIED (ours).
 """
 

@@ -20,12 +20,13 @@ from regionsim.authorization.context import (
     principal_values,
 )
 from regionsim.authorization.decide import Decision, Policies, decide
-from regionsim.authorization.grants import Grant, GrantIndex
+from regionsim.authorization.grants import Grant, GrantIndex, SettlingGrants
 from regionsim.authorization.policy import PolicyKind
 from regionsim.authorization.principals import Principal
 from regionsim.authorization.request import Request, ResourceKind
 from regionsim.authorization.sentences import aws_message
 from regionsim.kms.errors import AccessDeniedException
+from regionsim.kms.grants import read_token
 from regionsim.kms.key import KmsKey, RegionalProperties, SharedProperties
 from regionsim.kms.plan import View
 from regionsim.names.arns import alias_arn
@@ -131,7 +132,14 @@ def decide_on_key(view: View, request: Request, key_policy: str) -> Decision:
 def policies_on_key(view: View, request: Request, key_policy: str) -> Policies:
     """Everything that has a say on a request about a key."""
     grants = view.state.grants_of(request.resource.rpartition("/")[2])
-    return _policies(view, request.principal, _compiled(key_policy), grants)
+    return _policies(view, request.principal, _compiled(key_policy), _as_they_count(view, grants))
+
+
+def _as_they_count(view: View, grants: GrantIndex) -> GrantIndex | SettlingGrants:
+    if not view.grant_delay_ns or not grants:
+        return grants
+    named = (read_token(view.region, token)[1] for token in view.grant_tokens)
+    return SettlingGrants(grants, settled_until=view.now_ns - view.grant_delay_ns, named=named)
 
 
 def key_values(shared: SharedProperties, regional: RegionalProperties) -> dict[str, LazyValue]:
@@ -211,7 +219,10 @@ def _require_by_identity(
 
 
 def _policies(
-    view: View, caller: Principal, key_policy: CompiledPolicy | None = None, grants: GrantIndex | None = None
+    view: View,
+    caller: Principal,
+    key_policy: CompiledPolicy | None = None,
+    grants: GrantIndex | SettlingGrants | None = None,
 ) -> Policies:
     """Everything that has a say: what the directory says of the caller, the key's policy and its grants."""
     directory = view.directory

@@ -12,7 +12,7 @@ Nothing here awaits, draws randomness or reads a clock: the instant and fresh ra
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -47,7 +47,8 @@ class View:
 
     `remote_answer` is set when the plan goes on after a question to another Region. `regions` are the Regions that
     exist here, in the world's order. `keys_being_made` are keys of the caller's account that other calls have planned
-    and not yet committed.
+    and not yet committed. A grant counts for everybody `grant_delay_ns` after its creation; before that it does for
+    calls that came with its token (`grant_tokens`).
     """
 
     state: RegionState
@@ -59,6 +60,8 @@ class View:
     keys_being_made: int = 0
     fresh: bytes = field(default=b"", repr=False)
     remote_answer: Answer | None = None
+    grant_delay_ns: int = 0
+    grant_tokens: Sequence[str] = field(default=(), repr=False)
 
     @property
     def region(self) -> str:

@@ -96,6 +96,7 @@ class Region:
         directory: Directory,
         has_quotas: bool = True,
         replica_wait_ns: int = REPLICA_WAIT_NS,
+        grant_delay_ns: int = 0,
     ) -> None:
         self.name = name
         self.regions = regions
@@ -111,6 +112,7 @@ class Region:
         self._on_refusal = surroundings.on_refusal
         self._has_quotas = has_quotas
         self._replica_wait_ns = replica_wait_ns
+        self.grant_delay_ns = grant_delay_ns
         self._requests = surroundings.entropy.stream(f"region/{name}/requests")
         self._messages = surroundings.entropy.stream(f"region/{name}/messages")
         self._incarnation: Incarnation | None = None
@@ -424,6 +426,8 @@ class Region:
             user_agent=call.user_agent,
             keys_being_made=serving.host.keys_being_made(call.caller.account),
             fresh=self._requests.bytes(16) if serving.operation.needs_fresh else b"",
+            grant_delay_ns=self.grant_delay_ns,
+            grant_tokens=call.parameters.get("GrantTokens", ()),
             remote_answer=answer,
         )
 

@@ -118,7 +118,11 @@ def _explain(simulation: Simulation, saved: Mapping[str, Any], principal: Princi
     if not region.is_up:
         raise ConfigError(f"{asked.region} is down {when}; nobody decides there")
     view = View(
-        state=region.state, directory=region.directory, now_ns=region.clock.now_ns(), regions=simulation.world.regions
+        state=region.state,
+        directory=region.directory,
+        now_ns=region.clock.now_ns(),
+        regions=simulation.world.regions,
+        grant_delay_ns=region.grant_delay_ns,
     )
     identifier = asked.key.removeprefix("$")
     identifier = str(saved.get(identifier, identifier))

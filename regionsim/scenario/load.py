@@ -22,10 +22,12 @@ from regionsim.scenario.vocabulary import SCENARIO
 from regionsim.scenario.workloads import read_workload, sampled
 from regionsim.scenario.world import (
     DEFAULT_START_NS,
+    Consistency,
     Hsms,
     Links,
     Waits,
     read_accounts,
+    read_grants,
     read_hsm,
     read_links,
     read_regions,
@@ -107,12 +109,24 @@ def _world(found: dict[str, Node], findings: Findings) -> tuple[World | None, Kn
     links = findings.attempt(read_links, found["links"], regions or (), findings) if "links" in found else Links()
     hsms = findings.attempt(read_hsm, found["hsm"], findings) if "hsm" in found else Hsms()
     waits = findings.attempt(read_replication, found["replication"], findings) if "replication" in found else Waits()
+    grants = findings.attempt(read_grants, found["grants"], findings) if "grants" in found else Consistency()
     directory = findings.attempt(read_accounts, found["accounts"], findings) if "accounts" in found else None
     known = Known(regions=regions, directory=directory)
     bulk = read_bulk(found["keys"], known, findings) if "keys" in found else ()
-    if start_at_ns is None or regions is None or links is None or hsms is None or directory is None or waits is None:
+    if start_at_ns is None or regions is None or directory is None:
         return None, known
-    world = World(regions=regions, directory=directory, start_at_ns=start_at_ns, bulk=bulk, **links, **hsms, **waits)
+    if links is None or hsms is None or waits is None or grants is None:
+        return None, known
+    world = World(
+        regions=regions,
+        directory=directory,
+        start_at_ns=start_at_ns,
+        bulk=bulk,
+        **links,
+        **hsms,
+        **waits,
+        **grants,
+    )
     return world, known
 
 

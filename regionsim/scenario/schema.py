@@ -27,6 +27,7 @@ from regionsim.scenario.vocabulary import (
     BULK,
     CLIENT,
     EVENTS,
+    GRANTS,
     HSM,
     LINKS,
     METRIC_OF,
@@ -130,6 +131,7 @@ def _world() -> dict[str, Schema]:
         Takes.LINKS: _mapping(LINKS),
         Takes.HSM: _mapping(HSM),
         Takes.REPLICATION: _mapping(REPLICATION),
+        Takes.GRANTS: _mapping(GRANTS),
         Takes.KEYS: {"type": "array", "items": _mapping(BULK)},
         Takes.ACCOUNTS: {
             "type": "object",

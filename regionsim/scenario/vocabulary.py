@@ -36,6 +36,7 @@ class Takes(StrEnum):
     KEY_SPEC = "keySpec"
     SERIES = "series"
     REPLICATION = "replication"
+    GRANTS = "grants"
     WHEN = "when"
     LINKS = "links"
     HSM = "hsm"
@@ -95,6 +96,7 @@ SCENARIO = _keys(
     _key("links", Takes.LINKS, "the network between the Regions"),
     _key("hsm", Takes.HSM, "the HSMs of each Region"),
     _key("replication", Takes.REPLICATION, "how long the Regions wait for each other"),
+    _key("grants", Takes.GRANTS, "how soon a grant counts; by default at once"),
     _key("accounts", Takes.ACCOUNTS, "AWS accounts by their id, quoted", required=True),
     _key("keys", Takes.KEYS, "KMS keys that are there before the run begins"),
     _key("workloads", Takes.WORKLOADS, "repeated calls in the background, by name"),
@@ -114,6 +116,9 @@ HSM = _keys(
 )
 REPLICATION = _keys(
     _key("lost_after", Takes.DURATION, "how long a rotation waits for a replica before that one counts as lost; 24h"),
+)
+GRANTS = _keys(
+    _key("delay", Takes.DURATION, "how long a new grant counts only for calls that send its token; 0s by default"),
 )
 BULK = _keys(
     _key("count", Takes.WHOLE_NUMBER, "how many keys; 1 by default"),

@@ -18,7 +18,7 @@ from regionsim.scenario.errors import quoted
 from regionsim.scenario.nodes import Entry, MappingNode, Node, ScalarNode
 from regionsim.scenario.policies import read_policy, warnings_about
 from regionsim.scenario.read import Findings
-from regionsim.scenario.vocabulary import ACCOUNT, HSM, LINKS, REPLICATION, ROLE, USER
+from regionsim.scenario.vocabulary import ACCOUNT, GRANTS, HSM, LINKS, REPLICATION, ROLE, USER
 
 DEFAULT_START_NS = parse_instant("2026-01-01T00:00:00Z")
 _MOST_REGIONS = 40
@@ -44,6 +44,12 @@ class Waits(TypedDict, total=False):
     """What `replication:` says of a world."""
 
     replica_wait_ns: int
+
+
+class Consistency(TypedDict, total=False):
+    """What `grants:` says of a world."""
+
+    grant_delay_ns: int
 
 
 def read_regions(node: Node) -> tuple[str, ...]:
@@ -96,6 +102,15 @@ def read_replication(node: Node, findings: Findings) -> Waits:
     if "lost_after" in found:
         waits["replica_wait_ns"] = read.duration(found["lost_after"], "lost_after", allow_zero=False)
     return waits
+
+
+def read_grants(node: Node, findings: Findings) -> Consistency:
+    """How soon a grant counts."""
+    found = read.fields(node, GRANTS, "grants", findings)
+    consistency = Consistency()
+    if "delay" in found:
+        consistency["grant_delay_ns"] = read.duration(found["delay"], "delay")
+    return consistency
 
 
 def read_accounts(node: Node, findings: Findings) -> Directory:

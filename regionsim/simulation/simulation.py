@@ -317,6 +317,7 @@ class Simulation:
             directory=world.directory,
             has_quotas=world.has_quotas,
             replica_wait_ns=world.replica_wait_ns,
+            grant_delay_ns=world.grant_delay_ns,
         )
 
     async def _end(self) -> None:

@@ -15,7 +15,8 @@ from regionsim.network.network import DEFAULT_JITTER_NS, Latencies
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
     """The plan of a world. `regions` are in the order in which everything else lists them. `replica_wait_ns` is how
-    long a rotation waits for a replica before it counts as lost. `bulk` are keys that are there when the Regions boot.
+    long a rotation waits for a replica before it counts as lost. A new grant counts without its token `grant_delay_ns`
+    after its creation (0: once it is committed). `bulk` are keys that are there when the Regions boot.
 
     Errors: ConfigError for no Region, one named twice, or one that does not exist.
     """
@@ -30,6 +31,7 @@ class World:
     hsm_profile: str = "aws-like"
     has_quotas: bool = True
     replica_wait_ns: int = REPLICA_WAIT_NS
+    grant_delay_ns: int = 0
     bulk: tuple[BulkKeys, ...] = ()
 
     def __post_init__(self) -> None:

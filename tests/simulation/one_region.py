@@ -231,6 +231,7 @@ def one_region(
     has_quotas: bool = False,
     directory: Directory | None = None,
     profile: str = "aws-like",
+    grant_delay: float = 0,
 ) -> Callable[[Test], Callable[..., None]]:
     """Run an async test on the virtual loop in a world of its own; its first parameter is the world."""
 
@@ -242,6 +243,7 @@ def one_region(
                 start_at_ns=START_NS,
                 has_quotas=has_quotas,
                 hsm_profile=profile,
+                grant_delay_ns=int(grant_delay * SECOND),
             )
             run_virtual(_within(world, tmp_path, test, parameters))
 

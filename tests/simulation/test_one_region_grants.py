@@ -209,3 +209,54 @@ async def test_a_tag_of_the_key_decides(kms: OneRegion) -> None:
     assert await code(kms, "bob", "Encrypt", KeyId=key, Plaintext=b"x") == "ok"
     await kms.call("alice", "UntagResource", KeyId=key, TagKeys=["team"])
     assert await code(kms, "bob", "Encrypt", KeyId=key, Plaintext=b"x") == DENIED
+
+
+@one_region(grant_delay=5)
+async def test_a_new_grant_counts_for_its_token_at_once_and_for_everybody_later(kms: OneRegion) -> None:
+    key = await kms.create_key()
+    made = await granted(kms, key, BOB, "Encrypt", "DescribeKey")
+    other = await granted(kms, key, APP)
+
+    async def encrypts(by: str, *tokens: str) -> str:
+        return await code(kms, by, "Encrypt", KeyId=key, Plaintext=b"x", GrantTokens=list(tokens))
+
+    assert await encrypts("bob") == DENIED
+    assert await encrypts("bob", made["GrantToken"]) == "ok"
+    assert await code(kms, "bob", "DescribeKey", KeyId=key, GrantTokens=[made["GrantToken"]]) == "ok"
+    assert await encrypts("bob", other["GrantToken"]) == DENIED, "a token stands for its own grant"
+    assert await encrypts("role/app", made["GrantToken"]) == DENIED, "and for its own grantee"
+    await kms.sleep_seconds(4.5)
+    assert await encrypts("bob") == DENIED
+    await kms.sleep_seconds(0.6)
+    assert (await encrypts("bob"), await encrypts("role/app")) == ("ok", "ok")
+
+
+@one_region(grant_delay=5)
+async def test_a_grantee_passes_on_under_the_token_of_its_own_new_grant(kms: OneRegion) -> None:
+    key = await kms.create_key()
+    made = await granted(kms, key, BOB, "CreateGrant", "Encrypt")
+    child = {"KeyId": key, "GranteePrincipal": APP, "Operations": ["Encrypt"]}
+    assert await code(kms, "bob", "CreateGrant", **child) == DENIED
+    passed_on = await kms.call("bob", "CreateGrant", **child, GrantTokens=[made["GrantToken"]])
+    tokens = [passed_on["GrantToken"]]
+    assert await code(kms, "role/app", "Encrypt", KeyId=key, Plaintext=b"x", GrantTokens=tokens) == "ok"
+
+
+@one_region(grant_delay=5)
+async def test_a_new_grant_can_be_seen_and_ended_at_once(kms: OneRegion) -> None:
+    """What is delayed is what it allows."""
+    key = await kms.create_key()
+    made = await granted(kms, key, BOB, "Encrypt", "RetireGrant")
+    assert len((await kms.call("alice", "ListGrants", KeyId=key))["Grants"]) == 1
+    assert await code(kms, "bob", "RetireGrant", GrantToken=made["GrantToken"]) == "ok"
+    assert await code(kms, "bob", "Encrypt", KeyId=key, Plaintext=b"x", GrantTokens=[made["GrantToken"]]) == DENIED
+
+
+@one_region(grant_delay=5)
+async def test_a_crash_does_not_hasten_a_grant(kms: OneRegion) -> None:
+    key = await kms.create_key()
+    await granted(kms, key)
+    await kms.reboot()
+    assert await code(kms, "bob", "Encrypt", KeyId=key, Plaintext=b"x") == DENIED
+    await kms.sleep_seconds(5.1)
+    assert await code(kms, "bob", "Encrypt", KeyId=key, Plaintext=b"x") == "ok"

@@ -5,10 +5,13 @@ Source: KMS Developer Guide, "Grants in AWS KMS"; botocore's model, GrantConstra
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from regionsim.authorization.decide import Code, Deciding
-from regionsim.authorization.grants import Grant, GrantConstraints, GrantIndex
+from regionsim.authorization.decide import Code, Deciding, Policies
+from regionsim.authorization.explain import explain
+from regionsim.authorization.grants import Grant, GrantConstraints, GrantIndex, SettlingGrants
 from regionsim.authorization.policy import PolicyKind
 from tests.unit.authorization.cases import (
     AWAY,
@@ -287,3 +290,39 @@ def test_constraints_without_limits_permit_and_admit_everything():
     assert not free.limits_context
     assert free.admits(request())
     assert free.permits(GrantConstraints(source_arn="arn:aws:s3:::x"))
+
+
+def settling(*grants: Grant, until: int, named: tuple[str, ...] = ()) -> SettlingGrants:
+    return SettlingGrants(GrantIndex(grants), settled_until=until, named=named)
+
+
+def new_grant(created_at: int, grant_id: str = "g1", **others) -> Grant:
+    return replace(grant(ALICE, "Decrypt"), created_at=created_at, grant_id=grant_id, **others)
+
+
+@pytest.mark.parametrize("limits", [None, GrantConstraints(encryption_context_subset={"App": "pay"})])
+def test_a_grant_that_is_too_new_counts_by_its_token_only(limits):
+    asked = request(encryption_context={"App": "pay"})
+    made = new_grant(10) if limits is None else new_grant(10, constraints=limits)
+    assert not decided(asked, grants=settling(made, until=9)).is_allowed
+    assert decided(asked, grants=settling(made, until=10)).is_allowed
+    assert decided(asked, grants=settling(made, until=9, named=("g1",))).is_allowed
+    assert not decided(asked, grants=settling(made, until=9, named=("g2",))).is_allowed
+    assert not decided(request(user("bob")), grants=settling(made, until=9, named=("g1",))).is_allowed
+
+
+def test_an_older_grant_counts_beside_a_new_one():
+    grants = (new_grant(1, "g1"), new_grant(10, "g2"))
+    assert decided(request(), grants=settling(*grants, until=5)).deciding.policy == "g1"
+    assert [held.grant_id for held in settling(*grants, until=5)] == ["g1"]
+    assert [held.grant_id for held in settling(*grants, until=5, named=("g2",))] == ["g1", "g2"]
+
+
+def test_a_denial_says_that_a_new_grant_would_count_with_its_token():
+    policies = Policies(grants=settling(new_grant(10), until=9))
+    told = explain(request(), policies)
+    assert {layer.layer: layer.verdict for layer in told.layers}["grants"] == "allow_without_effect"
+    assert told.fixes[0].about == "send the token of the new grant g1, or wait until it counts without it"
+    other = explain(request(user("bob")), policies)
+    assert {layer.layer: layer.verdict for layer in other.layers}["grants"] == "none"
+    assert "token" not in " ".join(fix.about for fix in other.fixes)

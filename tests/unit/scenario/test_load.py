@@ -120,6 +120,7 @@ MISTAKES = [
     ("save: {key: KeyMetadata.KeyId}", "save: {§key: KeyMetadata.KeyId}, over: 3", "3 calls would save the one name 'key'; write key-{n}"),
     ("save: {key: KeyMetadata.KeyId}", "save: {key: KeyMetadata.KeyId}, over: §many", "over must be a whole number, this is text"),
     ("until: 1m", "until: 1m\nreplication: {§lost_afer: 1h}", "replication has no key 'lost_afer'; did you mean 'lost_after'?"),
+    ("until: 1m", "until: 1m\ngrants: {§dealy: 1s}", "grants has no key 'dealy'; did you mean 'delay'?"),
     ("until: 1m", "until: 1m\nkeys: [{§cuont: 3}]", "an entry of keys has no key 'cuont'; did you mean 'count'?"),
     ("until: 1m", "until: 1m\nkeys: [{count: 3, alias: alias/k-§{n}}]", 'put text with {n} between quotes: "order-{n}"'),
     ("until: 1m", "until: 1m\nkeys: [{count: 3, name: §k}]", "3 keys cannot share the one name 'k'; write k-{n}"),
