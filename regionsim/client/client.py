@@ -22,7 +22,8 @@ from regionsim.kms.plan import Call
 from regionsim.names.ids import new_uuid
 from regionsim.region.region import Reply as RegionReply
 from regionsim.runtime.entropy import Stream
-from regionsim.runtime.tasks import call_later_ns, future, now_ns, sleep
+from regionsim.runtime.strands import Signal
+from regionsim.runtime.tasks import call_later_ns, now_ns, sleep
 from regionsim.simulation.simulation import Simulation
 
 CONNECT_TIMEOUT = "ConnectTimeout"
@@ -93,6 +94,29 @@ class _Outcome(NamedTuple):
         return self.is_failure or isinstance(self.reply, ThrottlingException)
 
 
+class _Knock(Signal[_Outcome]):
+    """One try on its way; it ends once, by a reply, by what the connection did, or by the time-out."""
+
+    __slots__ = ("_is_connected",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._is_connected = False
+
+    def replied(self, reply: RegionReply) -> None:
+        self.give(_Outcome(reply))
+
+    def refused(self) -> None:
+        self.give(_Outcome(connection_error=CONNECTION_REFUSED))
+
+    def connected(self) -> None:
+        self._is_connected = True
+
+    def time_out(self) -> None:
+        # Whether the Region had taken the call up decides whether it may have happened.
+        self.give(_Outcome(connection_error=READ_TIMEOUT if self._is_connected else CONNECT_TIMEOUT))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Wish:
     """One call as the application wants it, and the stream that everything about it is drawn from."""
@@ -151,37 +175,21 @@ class Client:
         return outcome
 
     async def _try(self, region: str, wish: _Wish) -> _Outcome:
-        ended, connections = future(), list[str]()
-
-        def settle(outcome: _Outcome) -> None:
-            if not ended.done():
-                ended.set_result(outcome)
-
-        def time_out() -> None:
-            # Whether the Region had taken the call up decides whether it may have happened.
-            settle(_Outcome(connection_error=READ_TIMEOUT if connections else CONNECT_TIMEOUT))
-
         call = Call(
             operation=wish.operation,
             parameters=wish.parameters,
             caller=wish.caller,
             request_id=new_uuid(wish.stream.bytes(16)),
         )
-        deadline = call_later_ns(self.settings.timeout_ns, time_out)
+        knock = _Knock()
+        deadline = call_later_ns(self.settings.timeout_ns, knock.time_out)
         self._simulation.knock(
-            self.settings.near,
-            region,
-            call,
-            wish.stream,
-            lambda reply: settle(_Outcome(reply=reply)),
-            lambda: settle(_Outcome(connection_error=CONNECTION_REFUSED)),
-            lambda: connections.append(region),
+            self.settings.near, region, call, wish.stream, knock.replied, knock.refused, knock.connected
         )
         try:
-            outcome: _Outcome = await ended
+            return await knock
         finally:
             deadline.cancel()
-        return outcome
 
     def _reply(
         self,

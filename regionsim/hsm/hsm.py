@@ -30,7 +30,8 @@ from regionsim.kms.errors import KmsError, KMSInternalException
 from regionsim.kms.hsm_jobs import AcceptAgreement, CompleteAgreement, HsmAnswer, HsmJob, OfferAgreement
 from regionsim.runtime.entropy import Entropy
 from regionsim.runtime.loop import is_real_time
-from regionsim.runtime.tasks import Cancellable, call_later_ns, future, now_ns, sleep
+from regionsim.runtime.strands import Signal
+from regionsim.runtime.tasks import Cancellable, call_later_ns, now_ns, sleep
 from regionsim.runtime.trace import Trace
 
 JOBS_AT_ONCE = 256
@@ -58,44 +59,16 @@ class HsmState(StrEnum):
     ZEROISED = "ZEROISED"
 
 
-class Visit:
+class Visit(Signal[Outcome]):
     """One job at one HSM, from its arrival to its answer; with no job, what only holds the HSM (`Hsm.carry`)."""
 
-    __slots__ = ("_outcome", "_waiter", "arrived_ns", "job", "time")
+    __slots__ = ("arrived_ns", "job", "time")
 
     def __init__(self, job: HsmJob | None, time: JobTime) -> None:
+        super().__init__()
         self.job = job
         self.time = time
         self.arrived_ns = now_ns()
-        self._outcome: Outcome | None = None
-        self._waiter: asyncio.Future[None] | None = None
-
-    @property
-    def is_given_up(self) -> bool:
-        """True when nobody waits any more."""
-        return self._waiter is not None and self._waiter.cancelled()
-
-    async def answer(self) -> HsmAnswer:
-        """The answer, once it is there. Errors: KmsError."""
-        if self._outcome is None:
-            self._waiter = future()
-            await self._waiter
-        outcome = self._outcome
-        assert outcome is not None, "who waited was woken by the outcome"
-        if isinstance(outcome, KmsError):
-            raise outcome
-        return outcome
-
-    def deliver(self, outcome: Outcome) -> None:
-        """Answer whoever waits."""
-        self._outcome = outcome
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
-
-    def give_up(self) -> None:
-        """Nobody waits any more."""
-        if self._waiter is not None:
-            self._waiter.cancel()
 
 
 class Hsm(Confined):
@@ -256,7 +229,10 @@ class Hsm(Confined):
         else:
             self._queue.append(visit)
             self._go_on()
-        return await visit.answer()
+        outcome = await visit
+        if isinstance(outcome, KmsError):
+            raise outcome
+        return outcome
 
     def carry(self, kind: type[HsmJob]) -> None:
         """Be held for as long as a job of that kind holds an HSM, in turn with others; nothing is computed or
@@ -269,7 +245,7 @@ class Hsm(Confined):
     def drop_visits(self) -> None:
         """Forget who asked: the hosts have crashed. A job in service still ends in its time; nobody gets its answer."""
         for visit in self._visits():
-            visit.give_up()
+            visit.cancel()
         self._queue.clear()
 
     def _go_on(self) -> None:
@@ -284,7 +260,7 @@ class Hsm(Confined):
             while self._queue and self._in_service is None and self._at_once > 0:
                 self._at_once -= 1
                 visit = self._queue.popleft()
-                if not visit.is_given_up:
+                if not visit.cancelled():
                     self._serve(visit)
         finally:
             self._is_awake = False
@@ -334,9 +310,9 @@ class Hsm(Confined):
         self.busy_ns += service_ns
         self._note_job(visit, started_ns - visit.arrived_ns, service_ns, outcome)
         if visit.time.transit_ns:
-            call_later_ns(visit.time.transit_ns, visit.deliver, outcome)
+            call_later_ns(visit.time.transit_ns, visit.give, outcome)
         else:
-            visit.deliver(outcome)
+            visit.give(outcome)  # who waits may come again at once
         self._go_on()
 
     def _thread(self) -> ThreadPoolExecutor:
@@ -359,7 +335,7 @@ class Hsm(Confined):
             self._service_end.cancel()
             self._service_end = None
         for visit in visits:
-            visit.deliver(KMSInternalException())
+            visit.give(KMSInternalException())
 
     def _lose_memory(self, state: HsmState) -> None:
         if self._state is not state:

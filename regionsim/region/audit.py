@@ -145,7 +145,7 @@ class AuditTrail:
             self._scope.call_later_ns(FLUSH_AFTER_NS, self._start_flush)
 
     def _start_flush(self) -> None:
-        self._scope.spawn(self._flush_now(), name="audit")
+        self._scope.begin(self._flush_now(), name="audit")
 
     async def _flush_now(self) -> None:
         self._is_scheduled = False

@@ -304,9 +304,10 @@ class Region:
     # The doors.
 
     def accept(self, call: Call, on_reply: Callable[[Reply], None]) -> None:
-        """Take up a call; `on_reply` hears the reply, or nothing when the hosts crash before."""
+        """Take up a call; `on_reply` hears the reply (at once, when nothing has to be waited for), or nothing when the
+        hosts crash before."""
         scope = self._host.scope
-        scope.spawn(self._serve(call, scope.guard(on_reply)), name=f"call/{call.operation}")
+        scope.begin(self._serve(call, scope.guard(on_reply)), name=f"call/{call.operation}")
 
     def carry(self, operation: str, account: str) -> None:
         """Let a call that nobody makes weigh on this Region as a real one would: on quota and HSMs.

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import islice
-from typing import Any
+from typing import Any, Protocol
 
 _SHOWN_TASK_COUNT = 20
 _SHOWN_CALLBACK_COUNT = 5
@@ -19,7 +19,21 @@ class LivelockError(AssertionError):
     """The loop ran a million callbacks without time moving."""
 
 
-def describe_deadlock(now_ns: int, tasks: Iterable[asyncio.Task[Any]]) -> str:
+class Waiting(Protocol):
+    """A task, or what stands for one: it has a name and a coroutine, and ends a little after it is cancelled."""
+
+    def get_name(self) -> str: ...
+
+    def get_coro(self) -> Any: ...
+
+    def done(self) -> bool: ...
+
+    def cancel(self) -> object: ...
+
+    def add_done_callback(self, callback: Callable[[Any], object], /) -> object: ...
+
+
+def describe_deadlock(now_ns: int, tasks: Iterable[Waiting]) -> str:
     """A sentence naming the tasks that wait, and the functions in which they do."""
     waiting = [_place(task) for task in tasks if not task.done()]
     shown = ", ".join(waiting[:_SHOWN_TASK_COUNT])
@@ -34,7 +48,7 @@ def describe_livelock(now_ns: int, count: int, upcoming: Iterable[asyncio.Handle
     return f"livelock: {count} callbacks at {now_ns} ns; next: {', '.join(names) or 'none'}"
 
 
-def _place(task: asyncio.Task[Any]) -> str:
+def _place(task: Waiting) -> str:
     """A task's name and the innermost function in which it waits."""
     coroutine: Any = task.get_coro()
     place = ""

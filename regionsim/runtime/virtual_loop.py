@@ -21,7 +21,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Generator
 from typing import Any, NoReturn, TypeVar, TypeVarTuple
 
-from regionsim.runtime.stalls import DeadlockError, LivelockError, describe_deadlock, describe_livelock
+from regionsim.runtime.stalls import DeadlockError, LivelockError, Waiting, describe_deadlock, describe_livelock
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -105,6 +105,8 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._events_before_instant = 0
         self._inbox: queue.SimpleQueue[Callback] = queue.SimpleQueue()
         self._tasks: dict[asyncio.Task[Any], None] = {}
+        self.strands: dict[Waiting, None] = {}
+        """What waits without being a task (`strands`). Strands put themselves here."""
         self._sweep_at = _SWEEP_AT_LEAST
         self._failed_tasks: list[asyncio.Task[Any]] = []
         self._failure: BaseException | None = None
@@ -293,12 +295,13 @@ class VirtualLoop(asyncio.BaseEventLoop):
             for task in self._tasks:
                 # Said already, by the stall; asyncio would say it again for each as it is collected.
                 task._log_destroy_pending = False  # type: ignore[attr-defined]
+            self.strands.clear()
         finally:
             self.close()
         return self.take_lost_failures()
 
     def _end_tasks(self) -> None:
-        while pending := [task for task in self._tasks if not task.done()]:
+        while pending := [*(task for task in self._tasks if not task.done()), *self.strands]:
             for task in pending:
                 task.cancel()
             self.run_until_complete(_ended(pending))
@@ -362,7 +365,8 @@ class VirtualLoop(asyncio.BaseEventLoop):
             return
         instant_ns = next_ns if self.gate is None else self.gate(next_ns)
         if instant_ns is None:
-            raise DeadlockError(describe_deadlock(self.now_ns, self._tasks))
+            waiting = [*(task for task in self._tasks if not task.done()), *self.strands]
+            raise DeadlockError(describe_deadlock(self.now_ns, waiting))
         self.now_ns = instant_ns
         self._events_before_instant = self.event_count
         while heap and heap[0][0] <= instant_ns:
@@ -392,8 +396,8 @@ def run_virtual(main: Coroutine[Any, Any, T], *, loop: VirtualLoop | None = None
     return result
 
 
-async def _ended(tasks: list[asyncio.Task[Any]]) -> None:
-    """Wait for cancelled tasks, one by one, leaving their failures unlooked at."""
+async def _ended(tasks: list[Waiting]) -> None:
+    """Wait for what was cancelled, one by one, leaving failures unlooked at."""
     for task in tasks:
         if not task.done():
             done = asyncio.get_running_loop().create_future()

@@ -7,6 +7,7 @@ from typing import Any
 
 from regionsim.accounts.assuming import AssumeRoleRefusal
 from regionsim.client.client import Client
+from regionsim.runtime.strands import Signal
 from regionsim.runtime.tasks import Scope, now_ns, sleep
 from regionsim.scenario.metrics import Ledger
 from regionsim.scenario.model import Scenario, Workload
@@ -40,8 +41,8 @@ class Background:
         self._transcript = transcript
         self._sessions = Sessions(simulation)
         self._is_over = False
-        self._in_flight: dict[int, Any] = {}
-        self._call_count = 0
+        self._in_flight_count = 0
+        self._all_over = Signal[None]()
         self._counts: dict[str, int] = {}
         self._sent: dict[str, int] = {}
         self._answering: dict[str, str] = {}
@@ -49,13 +50,13 @@ class Background:
     def begin(self) -> None:
         """Let every workload wait for its beginning."""
         for workload in self._scenario.workloads.values():
-            self._scope.spawn(self._repeat(workload), name=f"workload/{workload.name}")
+            self._scope.begin(self._repeat(workload), name=f"workload/{workload.name}")
 
     async def end(self) -> None:
         """Begin no call any more, and wait for those in flight."""
         self._is_over = True
-        while self._in_flight:
-            await next(iter(self._in_flight.values()))
+        if self._in_flight_count:
+            await self._all_over
 
     async def _repeat(self, workload: Workload) -> None:
         stream = self._simulation.entropy.stream(f"workload/{workload.name}")
@@ -99,10 +100,8 @@ class Background:
             self._results.append(StepResult(step=0, line=line, passed=False, message=problem, at_ns=now_ns()))
             self._transcript.add(now_ns(), "", "FAILED", f"line {line}: {problem}")
             return False
-        self._call_count += 1
-        number = self._call_count
-        task = self._scope.spawn(self._call(number, workload, client, parameters), name=f"call/{workload.name}")
-        self._in_flight[number] = task
+        self._in_flight_count += 1
+        self._scope.begin(self._call(workload, client, parameters), name=f"call/{workload.name}")
         return True
 
     def _next_parameters(self, workload: Workload) -> Tree:
@@ -111,14 +110,16 @@ class Background:
         count = self._counts[workload.name] = self._counts.get(workload.name, 0) % workload.over + 1
         return numbered(workload.call.parameters, count)
 
-    async def _call(self, number: int, workload: Workload, client: Client, parameters: Any) -> None:
+    async def _call(self, workload: Workload, client: Client, parameters: Any) -> None:
         sent, caller = self._ledger.sent(), self._sessions.for_workload(workload.name, workload.call)
         if isinstance(caller, AssumeRoleRefusal):
             reply = not_sent(caller, workload.call.client)
         else:
             reply = await client.call(workload.call.operation, parameters, caller)
-        del self._in_flight[number]
+        self._in_flight_count -= 1
         self._ledger.note(sent, reply, workload.name)
         self._answering[workload.name] = "" if reply.is_failure else reply.region
         result = reply.error if reply.error is not None else "ok"
         self._transcript.workload(now_ns(), workload.name, reply.region, result)
+        if self._is_over and not self._in_flight_count:
+            self._all_over.give(None)
