@@ -27,7 +27,15 @@ from regionsim.hsm.memory import HsmMemory
 from regionsim.hsm.profiles import JobTime, Profile, material_count
 from regionsim.hsm.replication_keys import ReplicationRegistry
 from regionsim.kms.errors import KmsError, KMSInternalException
-from regionsim.kms.hsm_jobs import AcceptAgreement, CompleteAgreement, HsmAnswer, HsmJob, OfferAgreement
+from regionsim.kms.hsm_jobs import (
+    AcceptAgreement,
+    CompleteAgreement,
+    HsmAnswer,
+    HsmJob,
+    ImportMaterial,
+    MakeWrappingKey,
+    OfferAgreement,
+)
 from regionsim.runtime.entropy import Entropy
 from regionsim.runtime.loop import is_real_time
 from regionsim.runtime.strands import Signal
@@ -38,7 +46,7 @@ JOBS_AT_ONCE = 256
 QUEUE_LIMIT = 10_000
 """Jobs that wait for one HSM; the next one is refused."""
 
-_LONG_JOBS = frozenset({OfferAgreement, AcceptAgreement, CompleteAgreement})
+_LONG_JOBS = frozenset({OfferAgreement, AcceptAgreement, CompleteAgreement, MakeWrappingKey, ImportMaterial})
 _MANY_MATERIALS = 64
 """A batch of so many takes half a millisecond, as the long jobs do."""
 

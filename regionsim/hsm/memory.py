@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import assert_never
 
+from regionsim.hsm.algorithms.importing import WrappingKey
 from regionsim.hsm.algorithms.symmetric import AES_KEY_BYTES, GCM_NONCE_BYTES, DataKeys, material_id_of
 from regionsim.hsm.confined import Confined
 from regionsim.hsm.domain import DomainState
@@ -25,7 +26,11 @@ from regionsim.kms.ciphertext import (
     form,
     parse,
 )
-from regionsim.kms.errors import InvalidCiphertextException
+from regionsim.kms.errors import (
+    IncorrectKeyMaterialException,
+    InvalidCiphertextException,
+    InvalidImportTokenException,
+)
 from regionsim.kms.hsm_jobs import (
     AcceptAgreement,
     BackingKeyCreated,
@@ -41,7 +46,10 @@ from regionsim.kms.hsm_jobs import (
     GenerateRandom,
     HsmAnswer,
     HsmJob,
+    ImportMaterial,
     InstallMaterials,
+    MakeWrappingKey,
+    MaterialImported,
     MaterialRef,
     MaterialsInstalled,
     MaterialsWrapped,
@@ -52,14 +60,24 @@ from regionsim.kms.hsm_jobs import (
     TokensRewrapped,
     UpkeepJob,
     WrapMaterials,
+    WrappingKeyMade,
 )
 from regionsim.kms.key_specs import OFFERED, KeySpec
+from regionsim.kms.wrapping import BAD_TOKEN
 from regionsim.runtime.entropy import Stream
 
 _PER_BLOB_BYTES = NONCE_BYTES + IV_BYTES
 
 KEYS_AT_HAND = 65_536
 """How many backing keys one HSM keeps unwrapped."""
+
+
+def imported_raw(spec: KeySpec, material: bytes) -> bytes:
+    """The bytes of a backing key that an owner brings. Errors: IncorrectKeyMaterialException for what is none."""
+    assert spec is KeySpec.SYMMETRIC_DEFAULT, f"{spec} is refused before it reaches an HSM"
+    if len(material) != AES_KEY_BYTES:
+        raise IncorrectKeyMaterialException("The key material is not a 256-bit symmetric key.")
+    return material
 
 
 class BackingKey(Confined):
@@ -178,10 +196,21 @@ class HsmMemory(Confined):
                 return self._reencrypt(job)
             case GenerateRandom():
                 return RandomGenerated(random_bytes=self.draw(job.byte_count))
-            case CreateBackingKey():
-                return self._create_backing_key(job)
+            case CreateBackingKey() | MakeWrappingKey() | ImportMaterial():
+                return self._bring_forth(job)
             case _:
                 return self._keep_up(job)
+
+    def _bring_forth(self, job: CreateBackingKey | MakeWrappingKey | ImportMaterial) -> HsmAnswer:
+        match job:
+            case CreateBackingKey():
+                return self._create_backing_key(job)
+            case MakeWrappingKey():
+                return self._make_wrapping_key(job)
+            case ImportMaterial():
+                return self._import_material(job)
+            case _:
+                assert_never(job)
 
     def _keep_up(self, job: UpkeepJob) -> HsmAnswer:
         match job:
@@ -231,12 +260,29 @@ class HsmMemory(Confined):
 
     def _create_backing_key(self, job: CreateBackingKey) -> BackingKeyCreated:
         assert job.spec in OFFERED, f"{job.spec} is refused before it reaches an HSM"
-        raw = self.draw(AES_KEY_BYTES)
-        material_id = material_id_of(job.key_id, raw)
-        material = ClearMaterial(key_id=job.key_id, material_id=material_id, spec=job.spec.value, raw=raw)
+        return BackingKeyCreated(material=self._new(job.key_id, job.spec, self.draw(AES_KEY_BYTES)))
+
+    def _make_wrapping_key(self, job: MakeWrappingKey) -> WrappingKeyMade:
+        key = WrappingKey.generate(self._stream, job.modulus_bits)
+        nonce = self.draw(GCM_NONCE_BYTES)
+        token = wrap(self._domain, Purpose.IMPORT_WRAPPING_KEY, key.raw, label="RSA", names=job.names, nonce=nonce)
+        return WrappingKeyMade(public_key=key.public, token=token)
+
+    def _import_material(self, job: ImportMaterial) -> MaterialImported:
+        try:
+            _, raw = unwrap(self._domain, Purpose.IMPORT_WRAPPING_KEY, job.wrapping_token, names=job.names)
+        except InvalidCiphertextException:
+            # To the caller this is a token that KMS never gave out; InvalidCiphertext is said of the material alone.
+            raise InvalidImportTokenException(BAD_TOKEN) from None
+        raw = imported_raw(job.spec, WrappingKey.of(raw).unwrap(job.algorithm, job.wrapped))
+        return MaterialImported(material=self._new(job.key_id, job.spec, raw))
+
+    def _new(self, key_id: str, spec: KeySpec, raw: bytes) -> MaterialRef:
+        """A backing key that was not there before, exported and at hand."""
+        material = ClearMaterial(key_id=key_id, material_id=material_id_of(key_id, raw), spec=spec.value, raw=raw)
         exported = self._export(material)
         self._keep(BackingKey(material, exported.token))
-        return BackingKeyCreated(material=exported)
+        return exported
 
     # --------------------------------------------------------------------------------------- replication and upkeep
 

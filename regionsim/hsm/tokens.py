@@ -30,6 +30,7 @@ class Purpose(Enum):
     BACKING_KEY = b"\x01"
     AGREEMENT_KEY = b"\x02"
     REPLICATION_WRAPPING_KEY = b"\x03"
+    IMPORT_WRAPPING_KEY = b"\x04"
 
 
 class Unwrapped(NamedTuple):

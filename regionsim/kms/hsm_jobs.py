@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from regionsim.kms.key_specs import KeySpec
+from regionsim.kms.wrapping import WrappingAlgorithm
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +90,31 @@ class GenerateRandom:
     """Answer: `RandomGenerated`."""
 
     byte_count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MakeWrappingKey:
+    """Make an RSA key under which material may be imported. Answer: `WrappingKeyMade`. `names` are authenticated with
+    its token."""
+
+    modulus_bits: int
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportMaterial:
+    """Unwrap what a key's owner wrapped under a wrapping key, and make it a backing key. Answer: `MaterialImported`.
+
+    Errors: InvalidImportTokenException for a token that does not bear `names`; InvalidCiphertextException when nothing
+    was wrapped so under its key; IncorrectKeyMaterialException for what is no material of `spec`.
+    """
+
+    key_id: str
+    spec: KeySpec
+    algorithm: WrappingAlgorithm
+    wrapping_token: bytes = field(repr=False)
+    names: tuple[str, ...]
+    wrapped: bytes = field(repr=False)
 
 
 # Jobs of replication and upkeep.
@@ -202,6 +228,19 @@ class RandomGenerated(HsmAnswer):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WrappingKeyMade(HsmAnswer):
+    """`token` is the private half under our domain key; the import token carries it."""
+
+    public_key: bytes
+    token: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MaterialImported(HsmAnswer):
+    material: MaterialRef
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AgreementOffered(HsmAnswer):
     """`token` is the private half under our domain key; the host keeps it in memory, never on disk."""
 
@@ -239,7 +278,16 @@ class TokensRewrapped(HsmAnswer):
     materials: tuple[MaterialRef, ...]
 
 
-RequestJob = CreateBackingKey | Encrypt | Decrypt | ReEncrypt | GenerateDataKey | GenerateRandom
+RequestJob = (
+    CreateBackingKey
+    | Encrypt
+    | Decrypt
+    | ReEncrypt
+    | GenerateDataKey
+    | GenerateRandom
+    | MakeWrappingKey
+    | ImportMaterial
+)
 """What a KMS call may ask."""
 
 UpkeepJob = OfferAgreement | AcceptAgreement | CompleteAgreement | WrapMaterials | InstallMaterials | RewrapTokens

@@ -58,13 +58,25 @@ class RotationType(StrEnum):
 class KeyMaterial:
     """The public side of one backing key: its name and history, never its bytes.
 
-    `rotated_at_ns` is when it became current by a rotation; None for the first material of a key.
+    `rotated_at_ns` is when it became current by a rotation; None for the first material of a key. Of imported material
+    its owner may say what it is (`description`); `imported_in` are the replicas' Regions that have told the primary
+    that they have it, too, while it waits for its rotation.
     """
 
     material_id: str
     created_at_ns: int
     rotation_type: RotationType | None = None
     rotated_at_ns: int | None = None
+    description: str = ""
+    imported_in: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Import:
+    """One material that a Region holds because its owner imported it there, until `valid_to_ns` (None: for good)."""
+
+    material_id: str
+    valid_to_ns: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +150,16 @@ class SharedProperties:
         return self.materials if self.pending_material is None else (*self.materials, self.pending_material)
 
     @property
+    def is_imported(self) -> bool:
+        """True when the key's owner brings its material, to every Region for itself."""
+        return self.origin is Origin.EXTERNAL
+
+    @property
+    def copied_materials(self) -> tuple[KeyMaterial, ...]:
+        """The materials that KMS copies from Region to Region."""
+        return () if self.is_imported else self.all_materials
+
+    @property
     def rotation_count(self) -> int:
         """How many rotations are complete (the first material is none)."""
         return sum(material.rotated_at_ns is not None for material in self.materials)
@@ -191,7 +213,7 @@ class RegionalProperties:
     """What one Region's key has for itself; AWS never replicates it.
 
     `pending_window_days` is the waiting period that was asked for; `deletion_at_ns` is when it ends, None while it has
-    not begun (PendingReplicaDeletion).
+    not begun (PendingReplicaDeletion). `imports` are the imported materials that are here.
     """
 
     region: str
@@ -203,6 +225,11 @@ class RegionalProperties:
     deletion_at_ns: int | None = None
     pending_window_days: int | None = None
     move: PrimaryMove | None = None
+    imports: tuple[Import, ...] = ()
+
+    def imported(self, material_id: str) -> Import | None:
+        """The import of that material, or None."""
+        return next((known for known in self.imports if known.material_id == material_id), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

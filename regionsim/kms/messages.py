@@ -1,8 +1,8 @@
 """What Regions say to each other about multi-Region keys, as values. `region/wire.py` turns them into bytes.
 
-Announcements (`CreateReplica`, `Synchronize`, `ReplicaDeleted`) wait in the sender's outbox until the receiver has
-acknowledged them with `Synchronized` or `ReplicaDeletionNoted`; the rest is asked again by whoever still needs it. All
-of them may be lost, doubled and reordered.
+Announcements (`CreateReplica`, `Synchronize`, `ReplicaDeleted`, `MaterialImported`) wait in the sender's outbox until
+the receiver has acknowledged them with `Synchronized`, `ReplicaDeletionNoted` or `MaterialImportNoted`; the rest is
+asked again by whoever still needs it. All of them may be lost, doubled and reordered.
 
 Source: KMS Developer Guide, "Multi-Region keys in AWS KMS"; AWS KMS Cryptographic Details, "Replication process for
 multi-Region keys" (the exchange of key material); the messages are ours.
@@ -37,6 +37,7 @@ class AnnouncementKind(StrEnum):
     CREATE = "create"
     SYNCHRONIZE = "synchronize"
     REMOVE = "remove"
+    IMPORT = "import"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +90,24 @@ class ReplicaDeletionNoted:
 
     key_id: str
     shared_version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MaterialImported:
+    """The sender's replica has had that material imported, which the primary waits for before it can rotate to it."""
+
+    kind: ClassVar = AnnouncementKind.IMPORT
+    key_id: str
+    shared_version: int
+    material_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MaterialImportNoted:
+    """The sender needs not be told again that the receiver has that material."""
+
+    key_id: str
+    material_id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,10 +166,10 @@ class Answered:
     answer: Answer
 
 
-Announced = CreateReplica | Synchronize | ReplicaDeleted
+Announced = CreateReplica | Synchronize | ReplicaDeleted | MaterialImported
 """What waits in an outbox."""
 
-AboutKey = Announced | Synchronized | ReplicaDeletionNoted
+AboutKey = Announced | Synchronized | ReplicaDeletionNoted | MaterialImportNoted
 """What the replication machine of a key hears and says."""
 
 Message = (
@@ -164,4 +183,6 @@ Message = (
     | Answered
     | ReplicaDeleted
     | ReplicaDeletionNoted
+    | MaterialImported
+    | MaterialImportNoted
 )

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from regionsim.kms.imports import is_complete, permanent_expiry_ns
 from regionsim.kms.key import KeyState, KmsKey, SharedProperties
 from regionsim.kms.key_specs import KeyUsage, use_of
 from regionsim.names.arns import key_arn
@@ -27,6 +28,13 @@ _ALGORITHM_LIST: Mapping[KeyUsage, str | None] = MappingProxyType(
 def epoch_seconds(instant_ns: int) -> float:
     """An instant as AWS's JSON writes it: epoch seconds with milliseconds."""
     return round(instant_ns / 1_000_000_000, 3)
+
+
+def expiry_members(valid_to_ns: int | None) -> dict[str, Any]:
+    """Whether and when imported material expires."""
+    if valid_to_ns is None:
+        return {"ExpirationModel": "KEY_MATERIAL_DOES_NOT_EXPIRE"}
+    return {"ExpirationModel": "KEY_MATERIAL_EXPIRES", "ValidTo": epoch_seconds(valid_to_ns)}
 
 
 def key_metadata(key: KmsKey) -> dict[str, Any]:
@@ -56,6 +64,8 @@ def key_metadata(key: KmsKey) -> dict[str, Any]:
         metadata["PendingDeletionWindowInDays"] = regional.pending_window_days
     if shared.current_material_id is not None and regional.state is not KeyState.CREATING:
         metadata["CurrentKeyMaterialId"] = shared.current_material_id
+    if shared.is_imported and is_complete(shared, regional.imports):
+        metadata |= expiry_members(permanent_expiry_ns(key))
     if shared.is_multi_region:
         metadata["MultiRegionConfiguration"] = _multi_region(shared, is_primary=key.is_primary)
     return metadata

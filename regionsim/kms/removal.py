@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from regionsim.kms.imports import in_its_state, rest_state
 from regionsim.kms.key import KeyState, KmsKey, SharedProperties, Tombstone
 from regionsim.kms.messages import AnnouncementKind, ReplicaDeleted, ReplicaDeletionNoted, Synchronize
 from regionsim.kms.rotation import completed_if_held
@@ -37,8 +38,10 @@ def scheduled_for_deletion(key: KmsKey, window_days: int, now_ns: int) -> KmsKey
 
 
 def deletion_cancelled(key: KmsKey) -> KmsKey:
-    """The key as CancelKeyDeletion leaves it: Disabled, whatever it was before."""
-    return key.with_regional(state=KeyState.DISABLED, pending_window_days=None, deletion_at_ns=None)
+    """The key as CancelKeyDeletion leaves it: Disabled, whatever it was before; PendingImport, where imported material
+    is gone (ours)."""
+    disabled = key.with_regional(state=KeyState.DISABLED, pending_window_days=None, deletion_at_ns=None)
+    return in_its_state(disabled)
 
 
 def waiting_period_ended(situation: Situation) -> Step:
@@ -139,7 +142,7 @@ def _taken_back(situation: Situation, key: KmsKey, region: str, noted: ReplicaDe
     """The primary again, as if it had never given the role away, and without the Region that it gave it to."""
     rest = tuple(replica for replica in key.shared.replicas if replica.region != situation.region)
     shared = key.shared.changed(primary_region=situation.region, replicas=rest)
-    primary = key.with_shared(shared, state=KeyState.ENABLED, move=None)
+    primary = key.with_shared(shared, state=rest_state(shared, key.regional.imports), move=None)
     done = Step(
         key=primary,
         writes=(PutKey(key=primary),),
@@ -157,7 +160,8 @@ def _removed(situation: Situation, key: KmsKey, region: str, noted: ReplicaDelet
     smaller = key.with_shared(key.shared.changed(replicas=rest))
     if key.regional.move is not None and key.regional.move.from_region == region:
         # It had given us its role and heard that we have it; only its word for that was lost.
-        smaller = replace(smaller, regional=replace(smaller.regional, state=KeyState.ENABLED, move=None))
+        state = rest_state(smaller.shared, smaller.regional.imports)
+        smaller = replace(smaller, regional=replace(smaller.regional, state=state, move=None))
     if key.state is KeyState.PENDING_REPLICA_DELETION and not rest:
         days = key.regional.pending_window_days or 0
         regional = replace(

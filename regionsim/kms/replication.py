@@ -29,11 +29,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import assert_never
 
+from regionsim.kms.imports import after_news, import_noted, material_expired, replica_imported, rest_state
 from regionsim.kms.key import KeyState, KmsKey, PrimaryMove, RegionalProperties, Replica, SharedProperties
 from regionsim.kms.messages import (
     AboutKey,
     AnnouncementKind,
     CreateReplica,
+    MaterialImported,
+    MaterialImportNoted,
     ReplicaDeleted,
     ReplicaDeletionNoted,
     Synchronize,
@@ -52,6 +55,7 @@ from regionsim.kms.situation import (
     DeclaredLost,
     Event,
     Happening,
+    MaterialExpires,
     MaterialsArrived,
     PeerProgress,
     Received,
@@ -81,6 +85,8 @@ def step(situation: Situation, event: Event) -> Step:
             return _resumed(situation)
         case WaitingPeriodEnded():
             return waiting_period_ended(situation)
+        case MaterialExpires():
+            return material_expired(situation)
         case ReplicasOverdue():
             return replicas_overdue(situation)
         case DeclaredLost():
@@ -101,6 +107,10 @@ def _received(situation: Situation, sender: str, message: AboutKey) -> Step:
             return replica_deleted(situation, sender, message)
         case ReplicaDeletionNoted():
             return deletion_noted(situation, sender, message)
+        case MaterialImported():
+            return replica_imported(situation, sender, message)
+        case MaterialImportNoted():
+            return import_noted(situation, sender, message)
         case _:
             assert_never(message)
 
@@ -109,7 +119,7 @@ def is_acknowledged(shared: SharedProperties, peer: PeerProgress) -> bool:
     """True when `peer` needs no repetition of an announcement of `shared`: it applied it and holds every material it
     names."""
     return peer.shared_version >= shared.shared_version and all(
-        known.material_id in peer.material_ids for known in shared.all_materials
+        known.material_id in peer.material_ids for known in shared.copied_materials
     )
 
 
@@ -119,7 +129,12 @@ def start_primary_move(key: KmsKey, new_primary: str) -> tuple[KmsKey, Announcem
     assert next_primary is not None, "only a replica becomes the primary"
     ours = Replica(region=key.region, since_version=key.shared.shared_version + 1)
     replicas = tuple(ours if replica is next_primary else replica for replica in key.shared.replicas)
-    shared = key.shared.changed(primary_region=new_primary, replicas=replicas)
+    pending = key.shared.pending_material
+    if pending is not None and key.shared.is_imported:
+        # Who hands over the role has it; who takes the role counts for itself, and no more as a replica.
+        others = (region for region in pending.imported_in if region not in (new_primary, key.region))
+        pending = replace(pending, imported_in=(*others, key.region))
+    shared = key.shared.changed(primary_region=new_primary, replicas=replicas, pending_material=pending)
     move = PrimaryMove(from_region=key.region, to_region=new_primary, since_version=next_primary.since_version)
     moved = key.with_shared(shared, state=KeyState.UPDATING, move=move)
     return moved, Announcement(destination=new_primary, message=Synchronize(shared=shared))
@@ -139,7 +154,8 @@ def _replica_asked(situation: Situation, sender: str, message: CreateReplica) ->
     seed = message.seed
     regional = RegionalProperties(
         region=situation.region,
-        state=KeyState.CREATING,
+        # What else it needs, its owner brings.
+        state=KeyState.PENDING_IMPORT if message.shared.is_imported else KeyState.CREATING,
         policy=seed.policy,
         description=seed.description,
         tags=seed.tags,
@@ -180,7 +196,7 @@ def _shared_announced(situation: Situation, sender: str, shared: SharedPropertie
     if shared.shared_version > key.shared.shared_version:
         return _shared_applied(situation, sender, key, shared)
     if shared.shared_version == key.shared.shared_version and _gave_role_to(key, sender):
-        settled = key.with_regional(state=KeyState.ENABLED, move=None)
+        settled = key.with_regional(state=rest_state(key.shared, key.regional.imports), move=None)
         return _committed(situation, settled, sender, happenings=(Happening.PRIMARY_MOVED,))
     return Step(
         key=key,
@@ -196,7 +212,7 @@ def _shared_applied(situation: Situation, sender: str, key: KmsKey, shared: Shar
         return _primary_taken(situation, sender, key, shared)
     # Whoever says more than we did when we gave the role away has heard it from who has it now.
     settles = key.regional.move is not None
-    changes: dict[str, object] = {"state": KeyState.ENABLED, "move": None} if settles else {}
+    changes: dict[str, object] = {"state": rest_state(shared, key.regional.imports), "move": None} if settles else {}
     applied = key.with_shared(shared, **changes)
     happenings = [Happening.SHARED_APPLIED]
     if settles:
@@ -207,7 +223,7 @@ def _shared_applied(situation: Situation, sender: str, key: KmsKey, shared: Shar
     # A Region that was primary may still have something to say to one that has left the set since.
     left = moot(*(other for other in key.shared.regions if other not in shared.regions), kinds=OF_A_PRIMARY)
     done = _committed(situation, applied, sender, events=(event,), happenings=tuple(happenings))
-    return replace(done, moot=left)
+    return after_news(key, replace(done, moot=left))
 
 
 def _primary_taken(situation: Situation, sender: str, key: KmsKey, shared: SharedProperties) -> Step:
@@ -218,7 +234,7 @@ def _primary_taken(situation: Situation, sender: str, key: KmsKey, shared: Share
     event = ServiceEvent(
         name="UpdatePrimaryRegion", key_arn=key.arn, account=key.account, details={"primaryRegion": situation.region}
     )
-    return Step(
+    done = Step(
         key=primary,
         writes=(PutKey(key=primary),),
         announcements=announce(primary),
@@ -228,6 +244,7 @@ def _primary_taken(situation: Situation, sender: str, key: KmsKey, shared: Share
         reply=acknowledgement(situation, primary),
         pull_from=sender if lacks_material(situation, primary) else None,
     )
+    return after_news(key, done)
 
 
 def _materials_arrived(situation: Situation, event: MaterialsArrived) -> Step:
@@ -270,7 +287,7 @@ def _acknowledged(situation: Situation, sender: str, message: Synchronized) -> S
     done = Step(key=key, peers=peers)
     move = key.regional.move
     if move is not None and move.from_region == sender and said.shared_version >= key.shared.shared_version:
-        key = key.with_regional(state=KeyState.ENABLED, move=None)
+        key = key.with_regional(state=rest_state(key.shared, key.regional.imports), move=None)
         done = replace(done, key=key, writes=(PutKey(key=key),), happenings=(Happening.PRIMARY_MOVED,))
     return completed_if_held(replace(situation, key=key, peers=peers), done)
 

@@ -73,7 +73,7 @@ def completed_if_held(situation: Situation, done: Step) -> Step:
     """`done`, with the open rotation completed when every Region that it waits for holds its material."""
     key = situation.key
     pending = None if key is None else key.shared.pending_material
-    if key is None or pending is None or pending.material_id not in situation.held:
+    if key is None or pending is None or pending.material_id not in situation.held or key.shared.is_imported:
         return done
     if any(_is_awaited(situation, region, pending.material_id) for region in key.shared.replica_regions):
         return done

@@ -66,6 +66,11 @@ class WaitingPeriodEnded:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MaterialExpires:
+    """The date until which an imported material is valid has come."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReplicasOverdue:
     """The open rotation has waited for as long as it waits: who has not acknowledged its material is lost."""
 
@@ -77,7 +82,7 @@ class DeclaredLost:
     region: str
 
 
-Event = Received | MaterialsArrived | Resumed | WaitingPeriodEnded | ReplicasOverdue | DeclaredLost
+Event = Received | MaterialsArrived | Resumed | WaitingPeriodEnded | MaterialExpires | ReplicasOverdue | DeclaredLost
 
 
 class Happening(StrEnum):
@@ -95,6 +100,9 @@ class Happening(StrEnum):
     REPLICA_CAUGHT_UP = "replica_caught_up"
     REPLICA_REMOVED = "replica_removed"
     KEY_DELETED = "key_deleted"
+    MATERIAL_IMPORTED = "material_imported"
+    MATERIAL_DELETED = "material_deleted"
+    MATERIAL_EXPIRED = "material_expired"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,5 +152,5 @@ def acknowledgement(situation: Situation, key: KmsKey) -> Synchronized:
 
 
 def lacks_material(situation: Situation, key: KmsKey) -> bool:
-    """True while a material that the key's shared properties name has not come."""
-    return any(known.material_id not in situation.held for known in key.shared.all_materials)
+    """True while a material that KMS is to copy here has not come."""
+    return any(known.material_id not in situation.held for known in key.shared.copied_materials)

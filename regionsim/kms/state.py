@@ -22,6 +22,7 @@ from regionsim.kms.writes import (
     RemoveAlias,
     RemoveGrant,
     RemoveKey,
+    RemoveToken,
     Write,
 )
 from regionsim.names.ids import key_id_bytes
@@ -131,9 +132,9 @@ class RegionState:
         ]
 
     def missing_material_ids(self, key: KmsKey) -> tuple[str, ...]:
-        """The materials that the key's shared properties name and this Region does not hold yet."""
+        """The materials that KMS is to copy here and that this Region does not hold yet."""
         held = self._tokens.get(key.key_id, {})
-        return tuple(known.material_id for known in key.shared.all_materials if known.material_id not in held)
+        return tuple(known.material_id for known in key.shared.copied_materials if known.material_id not in held)
 
     # Changes.
 
@@ -154,11 +155,17 @@ class RegionState:
                 self._remove_grant(key_id, grant_id)
             case PutTombstone(tombstone=tombstone):
                 self._tombstones[tombstone.key_id] = tombstone
-            case PutToken(material=material):
-                if material.key_id in self._keys:  # else it was wrapped anew while its key was being deleted
-                    self._tokens.setdefault(material.key_id, {})[material.material_id] = material.token
+            case PutToken(material=material, is_rewrapped=is_rewrapped):
+                if not is_rewrapped or self.material(material.key_id, material.material_id) is not None:
+                    self._put_token(material)
+            case RemoveToken(key_id=key_id, material_id=material_id):
+                self._tokens.get(key_id, {}).pop(material_id, None)
             case _:
                 assert_never(write)
+
+    def _put_token(self, material: MaterialRef) -> None:
+        if material.key_id in self._keys:  # else it comes after its key was deleted
+            self._tokens.setdefault(material.key_id, {})[material.material_id] = material.token
 
     def _put_key(self, key: KmsKey) -> None:
         known = self._keys.get(key.key_id)

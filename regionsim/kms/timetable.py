@@ -1,12 +1,14 @@
 """What falls due for a key by itself, and when; all of it follows from the key's committed state.
 
-Source: KMS Developer Guide, "Rotate AWS KMS keys" and "Deleting AWS KMS keys"; the wait for replicas is ours.
+Source: KMS Developer Guide, "Rotate AWS KMS keys", "Deleting AWS KMS keys" and "Importing key material"; the wait for
+replicas is ours.
 """
 
 from __future__ import annotations
 
 from enum import StrEnum
 
+from regionsim.kms.imports import earliest_expiry_ns
 from regionsim.kms.key import KeyState, KmsKey
 from regionsim.kms.rotation import rotation_due_at_ns
 
@@ -23,6 +25,7 @@ class DueKind(StrEnum):
     ROTATION = "rotation"
     DELETION = "deletion"
     REPLICAS_OVERDUE = "replicas_overdue"
+    MATERIAL_EXPIRY = "material_expiry"
 
 
 def of(key: KmsKey, replica_wait_ns: int) -> dict[DueKind, int]:
@@ -34,6 +37,9 @@ def of(key: KmsKey, replica_wait_ns: int) -> dict[DueKind, int]:
     if key.state is KeyState.PENDING_DELETION and key.regional.deletion_at_ns is not None:
         due[DueKind.DELETION] = key.regional.deletion_at_ns
     pending = key.shared.pending_material
-    if pending is not None and key.is_primary:
+    if pending is not None and key.is_primary and not key.shared.is_imported:
         due[DueKind.REPLICAS_OVERDUE] = pending.created_at_ns + replica_wait_ns
+    expiry_at_ns = earliest_expiry_ns(key)
+    if expiry_at_ns is not None:
+        due[DueKind.MATERIAL_EXPIRY] = expiry_at_ns
     return due

@@ -64,12 +64,22 @@ class RemoveGrant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PutToken:
-    """An exported key token: new, or wrapped anew under the active domain key."""
+    """An exported key token: new, or (`is_rewrapped`) wrapped anew under the active domain key; that replaces one which
+    is there, and brings none back that was removed meanwhile."""
 
     material: MaterialRef
+    is_rewrapped: bool = False
 
 
-Write = PutKey | RemoveKey | PutTombstone | PutAlias | RemoveAlias | PutGrant | RemoveGrant | PutToken
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoveToken:
+    """Imported material was deleted, or has expired."""
+
+    key_id: str
+    material_id: str
+
+
+Write = PutKey | RemoveKey | PutTombstone | PutAlias | RemoveAlias | PutGrant | RemoveGrant | PutToken | RemoveToken
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,5 +1,5 @@
-"""What falls due in a Region: rotations, deletions, replicas that a rotation has waited for long enough, and the daily
-rotation of its domain key.
+"""What falls due in a Region: rotations, deletions, expiries of imported material, replicas that a rotation has waited
+for long enough, and the daily rotation of its domain key.
 
 Key errands follow the committed state of each key; the domain's follows its HSMs. Before a retired domain key is
 forgotten, every token that is still under it is wrapped anew: else its backing key would be lost.
@@ -18,7 +18,7 @@ from regionsim.kms.errors import KMSInternalException, ServerFault
 from regionsim.kms.hsm_jobs import BackingKeyCreated, CreateBackingKey, MaterialRef, RewrapTokens, TokensRewrapped
 from regionsim.kms.key import KeyMaterial, KmsKey, RotationType
 from regionsim.kms.rotation import events_of_start, happenings_of_start, rotation_due_at_ns, start_rotation
-from regionsim.kms.situation import Event, ReplicasOverdue, WaitingPeriodEnded, announce
+from regionsim.kms.situation import Event, MaterialExpires, ReplicasOverdue, WaitingPeriodEnded, announce
 from regionsim.kms.timetable import DueKind
 from regionsim.kms.writes import PutKey, PutToken
 from regionsim.names.mistakes import ConfigError
@@ -52,6 +52,7 @@ class Calendar:
             DueKind.ROTATION: self._rotate,
             DueKind.DELETION: self._delete,
             DueKind.REPLICAS_OVERDUE: self._give_up_on_replicas,
+            DueKind.MATERIAL_EXPIRY: self._expire,
         }
         self.timers = Timers(host.region, host.scope, host.clock, self._note)
 
@@ -87,6 +88,9 @@ class Calendar:
 
     async def _delete(self, key_id: str) -> bool:
         return await self._happen(key_id, WaitingPeriodEnded())
+
+    async def _expire(self, key_id: str) -> bool:
+        return await self._happen(key_id, MaterialExpires())
 
     async def _give_up_on_replicas(self, key_id: str) -> bool:
         return await self._happen(key_id, ReplicasOverdue())
@@ -157,7 +161,9 @@ class Calendar:
         try:
             answer = await self._host.perform(RewrapTokens(materials=tuple(batch)))
             assert isinstance(answer, TokensRewrapped)
-            await self._host.commit(writes=tuple(PutToken(material=material) for material in answer.materials))
+            await self._host.commit(
+                writes=tuple(PutToken(material=material, is_rewrapped=True) for material in answer.materials)
+            )
         except (ServerFault, StoreError) as error:
             self._host.trace.emit(self._host.region, "tokens_not_rewrapped", error=type(error).__name__)
             return False

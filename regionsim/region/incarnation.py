@@ -14,7 +14,7 @@ from regionsim.kms.key import KmsKey
 from regionsim.kms.plan import Outcome
 from regionsim.kms.situation import Happening
 from regionsim.kms.state import RegionState
-from regionsim.kms.writes import Announcement, PutKey, PutToken, RemoveKey, ServiceEvent, Write
+from regionsim.kms.writes import Announcement, PutKey, PutToken, RemoveKey, RemoveToken, ServiceEvent, Write
 from regionsim.region.audit import AuditTrail, segments
 from regionsim.region.audit_entry import AuditEntry
 from regionsim.region.locks import Locks
@@ -87,7 +87,7 @@ class Incarnation:
             raise
         for material in answer.rewrapped:
             if self._is_token_newer(material):
-                self.trail.add_token(PutToken(material=material))
+                self.trail.add_token(PutToken(material=material, is_rewrapped=True))
         return answer
 
     def _is_token_newer(self, material: MaterialRef) -> bool:
@@ -151,6 +151,9 @@ class Incarnation:
                 self.state.apply(write)
                 self.fleet.forget(held)
                 self.on_key(key_id, None)
+            case RemoveToken(material_id=material_id):
+                self.state.apply(write)
+                self.fleet.forget((material_id,))
             case _:
                 self.state.apply(write)
 

@@ -14,21 +14,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import assert_never
 
 from regionsim.kms.errors import InvalidCiphertextException, KMSInternalException, ServerFault
 from regionsim.kms.hsm_jobs import MaterialRef
 from regionsim.kms.messages import (
+    Announced,
     Answered,
     Asked,
-    CreateReplica,
     MaterialBatch,
+    MaterialImported,
     MaterialRequest,
     Message,
     NoMaterial,
     ReplicaDeleted,
-    ReplicaDeletionNoted,
-    Synchronize,
     Synchronized,
 )
 from regionsim.kms.questions import Answer, Question
@@ -101,7 +99,7 @@ class Replicator:
         """Take up what the outbox and the keys say is unfinished."""
         for row in rows:
             message = unpack_message(row.body)
-            assert isinstance(message, CreateReplica | Synchronize | ReplicaDeleted), "an outbox keeps announcements"
+            assert isinstance(message, Announced), "an outbox keeps announcements"
             self._peers[row.destination].announce(message, row.since_ns)
             self._flush_soon(self._peers[row.destination])
         for key in list(self._host.state.all_keys()):
@@ -234,8 +232,6 @@ class Replicator:
 
     async def _handle(self, peer: Peer, message: Message) -> None:
         match message:
-            case CreateReplica() | Synchronize() | Synchronized() | ReplicaDeleted() | ReplicaDeletionNoted():
-                await self._step(message.key_id, Received(sender=peer.region, message=message))
             case MaterialRequest():
                 await self._serve_materials(peer, message)
             case MaterialBatch():
@@ -249,7 +245,7 @@ class Replicator:
                 if settle is not None:
                     settle(message.answer)
             case _:
-                assert_never(message)
+                await self._step(message.key_id, Received(sender=peer.region, message=message))
 
     def _answer_once(self, asked: Asked) -> Answer:
         """The answer, and the same one again when the question is repeated: it is decided, and paid for, once."""
@@ -363,9 +359,8 @@ class Replicator:
         found = []
         for (_, kind), waiting in self._peers[event.sender].of_key(key_id):
             message = waiting.message
-            # Of a replica's end `ReplicaDeletionNoted` tells.
-            if isinstance(message, ReplicaDeleted):
-                continue
+            if isinstance(message, ReplicaDeleted | MaterialImported):
+                continue  # these have acknowledgements of their own
             if is_acknowledged(message.shared, progress):
                 version = message.shared_version
                 found.append(

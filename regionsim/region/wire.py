@@ -26,6 +26,8 @@ from regionsim.kms.messages import (
     Asked,
     CreateReplica,
     MaterialBatch,
+    MaterialImported,
+    MaterialImportNoted,
     MaterialRequest,
     Message,
     NoMaterial,
@@ -54,6 +56,8 @@ _MESSAGE_KINDS: tuple[type, ...] = (
     Answered,
     ReplicaDeleted,
     ReplicaDeletionNoted,
+    MaterialImported,
+    MaterialImportNoted,
 )
 _QUESTION_KINDS: tuple[type, ...] = (MayCreateReplica, MayBecomePrimary)
 

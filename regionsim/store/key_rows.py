@@ -11,6 +11,7 @@ from regionsim.authorization.grants import Grant, GrantConstraints
 from regionsim.kms.key import (
     Alias,
     AutomaticRotation,
+    Import,
     KeyMaterial,
     KeyOwner,
     KeyState,
@@ -29,7 +30,7 @@ KEY_COLUMNS = (
     "key_id", "account", "spec", "usage", "origin", "owner", "primary_region", "replicas", "materials",
     "current_material_id", "pending_material", "on_demand_rotation_count", "automatic_rotation", "shared_version",
     "region", "state", "policy", "description", "tags", "created_at_ns", "deletion_at_ns", "pending_window_days",
-    "move_from_region", "move_to_region", "move_since_version",
+    "move_from_region", "move_to_region", "move_since_version", "imports",
     "version",
 )  # fmt: skip
 
@@ -177,12 +178,13 @@ def _regional_row(regional: RegionalProperties) -> tuple[Any, ...]:
         None if move is None else move.from_region,
         None if move is None else move.to_region,
         None if move is None else move.since_version,
+        _json([(known.material_id, known.valid_to_ns) for known in regional.imports]),
     )
 
 
 def _regional_from_row(row: Sequence[Any]) -> RegionalProperties:
     (region, state, policy, description, tags, created_at_ns, deletion_at_ns, pending_window_days,
-     *move) = row  # fmt: skip
+     *move, imports) = row  # fmt: skip
     return RegionalProperties(
         region=region,
         state=KeyState(state),
@@ -193,6 +195,10 @@ def _regional_from_row(row: Sequence[Any]) -> RegionalProperties:
         deletion_at_ns=deletion_at_ns,
         pending_window_days=pending_window_days,
         move=None if move[0] is None else PrimaryMove(from_region=move[0], to_region=move[1], since_version=move[2]),
+        imports=tuple(
+            Import(material_id=intern(material_id), valid_to_ns=valid_to_ns)
+            for material_id, valid_to_ns in json.loads(imports)
+        ),
     )
 
 
@@ -206,6 +212,9 @@ def _described(material: KeyMaterial) -> dict[str, Any]:
         "created_at_ns": material.created_at_ns,
         "rotation_type": material.rotation_type,
         "rotated_at_ns": material.rotated_at_ns,
+        # Most material was never described and is imported nowhere: a row of an older file says no more than this.
+        **({"description": material.description} if material.description else {}),
+        **({"imported_in": material.imported_in} if material.imported_in else {}),
     }
 
 
@@ -216,4 +225,6 @@ def _material(described: dict[str, Any]) -> KeyMaterial:
         created_at_ns=described["created_at_ns"],
         rotation_type=None if rotation_type is None else RotationType(rotation_type),
         rotated_at_ns=described["rotated_at_ns"],
+        description=described.get("description", ""),
+        imported_in=tuple(described.get("imported_in", ())),
     )

@@ -23,6 +23,7 @@ from regionsim.kms.writes import (
     RemoveAlias,
     RemoveGrant,
     RemoveKey,
+    RemoveToken,
     Write,
 )
 from regionsim.store.key_rows import (
@@ -98,8 +99,15 @@ def apply_write(connection: sqlite3.Connection, write: Write) -> None:
             )
         case RemoveGrant(grant_id=grant_id):
             connection.execute("DELETE FROM grants WHERE grant_id = ?", (grant_id,))
-        case PutToken(material=material):
+        case PutToken(material=material, is_rewrapped=False):
             _put_token(connection, material)
+        case PutToken(material=material):
+            connection.execute(
+                "UPDATE tokens SET token = ? WHERE key_id = ? AND material_id = ?",
+                (material.token, material.key_id, material.material_id),
+            )
+        case RemoveToken(key_id=key_id, material_id=material_id):
+            connection.execute("DELETE FROM tokens WHERE key_id = ? AND material_id = ?", (key_id, material_id))
         case _:
             assert_never(write)
 

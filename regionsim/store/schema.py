@@ -139,7 +139,12 @@ def _create_grants(connection: sqlite3.Connection) -> None:
         connection.execute(statement)
 
 
-MIGRATIONS: tuple[Migration, ...] = (_create_first_tables, _create_grants)
+def _add_imports(connection: sqlite3.Connection) -> None:
+    """The imported materials that a Region holds of a key, as JSON."""
+    connection.execute("ALTER TABLE keys ADD COLUMN imports TEXT NOT NULL DEFAULT '[]'")
+
+
+MIGRATIONS: tuple[Migration, ...] = (_create_first_tables, _create_grants, _add_imports)
 """In order; each turns a file of version n into one of version n + 1. What has been released is never edited."""
 
 

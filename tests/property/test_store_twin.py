@@ -23,6 +23,7 @@ from regionsim.kms.writes import (
     RemoveAlias,
     RemoveGrant,
     RemoveKey,
+    RemoveToken,
     Write,
 )
 from regionsim.runtime.loop import run_virtual
@@ -88,7 +89,8 @@ steps = st.one_of(
     st.tuples(st.just("remove alias"), names),
     st.tuples(st.just("grant"), numbers, st.integers(0, 3), grant_changes),
     st.tuples(st.just("remove grant"), numbers, st.integers(0, 3)),
-    st.tuples(st.just("token"), numbers, st.integers(0, 3), st.binary(max_size=9)),
+    st.tuples(st.just("token"), numbers, st.integers(0, 3), st.binary(max_size=9), st.booleans()),
+    st.tuples(st.just("remove token"), numbers, st.integers(0, 3)),
 )
 
 
@@ -105,6 +107,8 @@ def smaller_write_of(step: tuple[Any, ...], state: RegionState) -> Write | None:
             )
         case ("remove alias", name):
             return RemoveAlias(account=ACCOUNT, name=f"alias/{name}")
+        case ("remove token", number, material):
+            return RemoveToken(key_id=key_id(number), material_id=material_id(material))
         case ("remove grant", number, which):
             return RemoveGrant(key_id=key_id(number), grant_id=f"grant {number} {which}")
     raise AssertionError(step)
@@ -131,8 +135,9 @@ def write_of(step: tuple[Any, ...], state: RegionState) -> Write | None:
                 return None
             known_alias = state.alias(ACCOUNT, f"alias/{name}")
             return PutAlias(alias=alias(name, number, version=1 if known_alias is None else known_alias.version + 1))
-        case ("token", number, material, token):
-            return PutToken(material=MaterialRef(key_id=key_id(number), material_id=material_id(material), token=token))
+        case ("token", number, material, token, is_rewrapped):
+            held = MaterialRef(key_id=key_id(number), material_id=material_id(material), token=token)
+            return PutToken(material=held, is_rewrapped=is_rewrapped)
     return smaller_write_of(step, state)
 
 

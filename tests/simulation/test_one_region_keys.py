@@ -160,7 +160,6 @@ async def test_an_unknown_word_is_refused_with_the_known_ones(kms: OneRegion, me
 @pytest.mark.parametrize(
     "parameters",
     [
-        {"Origin": "EXTERNAL"},
         {"KeySpec": "RSA_2048", "KeyUsage": "SIGN_VERIFY"},
         {"Origin": "AWS_CLOUDHSM", "CustomKeyStoreId": "cks-1234567890abcdef0"},
         {"CustomKeyStoreId": "cks-1234567890abcdef0"},

@@ -15,6 +15,7 @@ import pytest
 from regionsim.kms.model import Shape, ShapeType, model
 from regionsim.kms.operations.registry import REGISTRY
 from regionsim.kms.shapes import encode, problems, unknown_members
+from tests.simulation.importing import FIRST, in_days, sent
 from tests.simulation.one_region import OneRegion, one_region
 
 TYPES: dict[ShapeType, tuple[type, ...]] = {
@@ -107,6 +108,17 @@ async def tags_and_grants(call: Any, single: str) -> None:
     await call("RetireGrant", GrantToken=second["GrantToken"])
 
 
+async def imports(kms: OneRegion, call: Any) -> None:
+    key_id = (await call("CreateKey", Origin="EXTERNAL"))["KeyMetadata"]["KeyId"]
+    wanted = {"WrappingAlgorithm": "RSAES_OAEP_SHA_256", "WrappingKeySpec": "RSA_2048"}
+    given = sent(await call("GetParametersForImport", KeyId=key_id, **wanted), FIRST)
+    await call("ImportKeyMaterial", KeyId=key_id, **given, ValidTo=in_days(3))
+    await call("DescribeKey", KeyId=key_id)
+    await call("ListKeyRotations", KeyId=key_id, IncludeKeyMaterial="ALL_KEY_MATERIAL")
+    await call("DeleteImportedKeyMaterial", KeyId=key_id)
+    await call("ListKeyRotations", KeyId=key_id, IncludeKeyMaterial="ALL_KEY_MATERIAL")
+
+
 async def responses(kms: OneRegion) -> dict[str, list[dict[str, Any]]]:
     """Responses of every operation, each to parameters that fit AWS's request shape."""
     found: dict[str, list[dict[str, Any]]] = {}
@@ -146,6 +158,7 @@ async def responses(kms: OneRegion) -> dict[str, list[dict[str, Any]]]:
     await call("DisableKey", KeyId=single)
     await call("EnableKey", KeyId=single)
     await tags_and_grants(call, single)
+    await imports(kms, call)
     await rotations_and_deletions(kms, call, single)
     return found
 

@@ -9,8 +9,10 @@ import pytest
 from regionsim.kms.key import KeyState, Origin
 from regionsim.kms.key_specs import KeySpec
 from regionsim.kms.operations.registry import REGISTRY
+from tests.simulation import importing
+from tests.simulation.importing import FIRST, FOR_GOOD, external_key, sent
 from tests.simulation.one_region import OneRegion, one_region
-from tests.unit.kms.key_state_guide import STATES, origin_in, wanted
+from tests.unit.kms.key_state_guide import IMPORTING, STATES, origin_in, wanted
 
 ALL_STATES = (*STATES, "PendingReplicaDeletion")
 KEYLESS = {"CreateKey", "ListKeys", "GenerateRandom", "ListRetirableGrants"}
@@ -23,6 +25,7 @@ BESIDES_THE_KEY: dict[str, dict[str, Any]] = {
     "CreateGrant": {"GranteePrincipal": BOB, "Operations": ["Encrypt"]},
     "TagResource": {"Tags": [{"TagKey": "team", "TagValue": "blue"}]},
     "UntagResource": {"TagKeys": ["team"]},
+    "GetParametersForImport": {"WrappingAlgorithm": "RSAES_OAEP_SHA_256", "WrappingKeySpec": "RSA_2048"},
     "UpdateKeyDescription": {"Description": "another one"},
 }
 THREE = ("us-east-1", "eu-west-1", "ap-southeast-2")
@@ -57,6 +60,8 @@ async def parameters_for(kms: OneRegion, operation: str, key_id: str) -> dict[st
             }
         case _:
             beside = {"AliasName": f"alias/new-{key_id}"} if operation == "CreateAlias" else {}
+            if operation == "ImportKeyMaterial":
+                beside = {**sent(await importing.parameters(kms, key_id), FIRST), **FOR_GOOD}
             name = "TargetKeyId" if operation == "CreateAlias" else "KeyId"
             return {name: key_id, **beside, **BESIDES_THE_KEY.get(operation, {})}
 
@@ -76,13 +81,19 @@ async def until_enabled(kms: OneRegion, key_id: str, region: str) -> None:
     raise AssertionError(f"no Enabled replica in {region}")
 
 
+async def a_key_for(kms: OneRegion, operation: str) -> str:
+    if operation in IMPORTING:
+        return await external_key(kms)
+    return await kms.create_key(MultiRegion=operation in ("ReplicateKey", "UpdatePrimaryRegion"))
+
+
 async def answers_by_state(kms: OneRegion, operation: str, by: str = "alice") -> tuple[dict[str, str], dict[str, str]]:
     """What the Region said, and what the guide says, for one key in each state."""
     said, guide = {}, {}
     for state in ALL_STATES:
-        key_id = await kms.create_key(MultiRegion=operation in ("ReplicateKey", "UpdatePrimaryRegion"))
+        key_id = await a_key_for(kms, operation)
         parameters = await parameters_for(kms, operation, key_id)
-        origin = origin_in(state)
+        origin = origin_in(state, operation)
         await kms.put_state(key_id, KeyState(state), shared={"origin": Origin(origin)})
         said[state] = await kms.answer(by, operation, **parameters)
         guide[state] = wanted(operation, state, arn=kms.arn(key_id), origin=origin)
@@ -150,16 +161,6 @@ async def test_the_state_comes_before_the_type_and_the_type_has_no_text(kms: One
     assert said == f"KMSInvalidStateException: {kms.arn(key_id)} is pending import."
     await kms.put_state(key_id, KeyState.ENABLED, shared={"origin": Origin.AWS_KMS})
     assert await kms.answer("alice", "RotateKeyOnDemand", KeyId=key_id) == "UnsupportedOperationException: "
-
-
-@one_region()
-async def test_imported_material_is_not_rotated_by_this_version(kms: OneRegion) -> None:
-    key_id = await kms.create_key()
-    await kms.put_state(key_id, KeyState.ENABLED, shared={"origin": Origin.EXTERNAL})
-    said = await kms.answer("alice", "RotateKeyOnDemand", KeyId=key_id)
-    assert said == (
-        f"UnsupportedOperationException: {kms.arn(key_id)} origin is EXTERNAL which is not valid for this operation."
-    )
 
 
 @one_region()

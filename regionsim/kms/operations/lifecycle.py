@@ -13,6 +13,7 @@ from regionsim.kms import hsm_jobs
 from regionsim.kms.errors import LimitExceededException, UnsupportedOperationException, ValidationException
 from regionsim.kms.grants import require_grant_tokens
 from regionsim.kms.hsm_jobs import HsmAnswer
+from regionsim.kms.imports import rest_state
 from regionsim.kms.key import (
     KeyMaterial,
     KeyState,
@@ -31,7 +32,8 @@ from regionsim.kms.permission import require_on_key, require_without_key
 from regionsim.kms.plan import Call, Operation, Outcome, Plan, Reads, View
 from regionsim.kms.quotas import KEYS_PER_ACCOUNT
 from regionsim.kms.tags import checked_tags
-from regionsim.kms.writes import PutKey, PutToken
+from regionsim.kms.wrapping import is_importable
+from regionsim.kms.writes import PutKey, PutToken, Write
 from regionsim.names.arns import key_arn
 from regionsim.names.ids import new_key_id
 
@@ -69,10 +71,12 @@ class CreateKeyRequest:
             raise UnsupportedOperationException(f"KeySpec {spec} is not offered by regionsim yet.")
         return spec, usage
 
-    def require_offered_origin(self) -> None:
-        """Errors: UnsupportedOperationException for imported material and custom key stores."""
-        if self.origin != Origin.AWS_KMS or self.custom_key_store_id is not None:
+    def require_offered_origin(self, spec: KeySpec) -> None:
+        """Errors: UnsupportedOperationException for custom key stores, and for specs whose material KMS must make."""
+        if self.origin not in (Origin.AWS_KMS, Origin.EXTERNAL) or self.custom_key_store_id is not None:
             raise UnsupportedOperationException(f"Origin {self.origin} is not offered by regionsim yet.")
+        if self.origin == Origin.EXTERNAL and not is_importable(spec):
+            raise UnsupportedOperationException(f"KeySpec {spec} is not supported with Origin {self.origin}.")
 
 
 class CreateKey(Operation[CreateKeyRequest]):
@@ -100,7 +104,7 @@ class CreateKey(Operation[CreateKeyRequest]):
         spec, usage = request.kind()
         tags = checked_tags(request.tags)
         require_may_create(view, call, spec, usage, request)
-        request.require_offered_origin()
+        request.require_offered_origin(spec)
         require_room_for_key(view, call.caller.account)
         account = call.caller.account
         shared = SharedProperties(
@@ -108,11 +112,12 @@ class CreateKey(Operation[CreateKeyRequest]):
             account=account,
             spec=spec,
             usage=usage,
+            origin=Origin(request.origin),
             primary_region=view.region if request.multi_region else None,
         )
         regional = RegionalProperties(
             region=view.region,
-            state=KeyState.ENABLED,
+            state=rest_state(shared, ()),
             policy=default_policy(view.region, account),
             description=request.description,
             tags=tags,
@@ -123,17 +128,21 @@ class CreateKey(Operation[CreateKeyRequest]):
             bypass = request.bypass_policy_lockout_safety_check
             policy = checked_policy(view, call.caller, request.policy, key, bypass_lockout_check=bypass)
             key = KmsKey(shared=shared, regional=replace(regional, policy=policy))
-        job = hsm_jobs.CreateBackingKey(key_id=shared.key_id, spec=spec)
+        job = None if shared.is_imported else hsm_jobs.CreateBackingKey(key_id=shared.key_id, spec=spec)
         plan = Plan(call=call, request=request, region=view.region, now_ns=view.now_ns, keys=(key,), job=job)
         return replace(plan, makes_key_for=account)
 
     def answer(self, plan: Plan[CreateKeyRequest], answer: HsmAnswer | None) -> Outcome:
-        assert isinstance(answer, hsm_jobs.BackingKeyCreated)
-        key = with_first_material(plan.key, answer.material.material_id, plan.now_ns)
+        key = plan.key
+        writes: tuple[Write, ...] = (PutKey(key=key),)
+        if answer is not None:
+            assert isinstance(answer, hsm_jobs.BackingKeyCreated)
+            key = with_first_material(plan.key, answer.material.material_id, plan.now_ns)
+            writes = (PutKey(key=key), PutToken(material=answer.material))
         metadata = key_metadata(key)
         return Outcome(
             response={"KeyMetadata": metadata},
-            writes=(PutKey(key=key), PutToken(material=answer.material)),
+            writes=writes,
             facts={"responseElements": {"keyMetadata": metadata}, "resources": (key.arn,)},
         )
 

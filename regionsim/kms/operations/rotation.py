@@ -11,13 +11,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from regionsim.kms import hsm_jobs
-from regionsim.kms.errors import ConflictException, LimitExceededException, UnsupportedOperationException
+from regionsim.kms.errors import (
+    ConflictException,
+    KMSInvalidStateException,
+    LimitExceededException,
+    UnsupportedOperationException,
+)
 from regionsim.kms.hsm_jobs import HsmAnswer
+from regionsim.kms.imports import is_everywhere, material_state, rotated_to_pending
 from regionsim.kms.key import AutomaticRotation, KeyMaterial, KeyState, KmsKey, Origin, RotationType
 from regionsim.kms.key_identifiers import resolve
 from regionsim.kms.key_specs import KeySpec
 from regionsim.kms.key_states import require_state
-from regionsim.kms.metadata import epoch_seconds
+from regionsim.kms.metadata import epoch_seconds, expiry_members
 from regionsim.kms.operations.lifecycle import KeyRequest
 from regionsim.kms.pages import page, read_marker
 from regionsim.kms.permission import require_on_key
@@ -45,7 +51,8 @@ def require_primary(key: KmsKey) -> None:
 
 
 class RotateKeyOnDemand(Operation[KeyRequest]):
-    """New material now. A multi-Region key goes on with the old one until every Region of its set holds the new one."""
+    """New material now: made by KMS, or imported before. A multi-Region key goes on with the old one until every Region
+    of its set holds the new one."""
 
     name = "RotateKeyOnDemand"
     request_type = KeyRequest
@@ -57,18 +64,24 @@ class RotateKeyOnDemand(Operation[KeyRequest]):
         return Reads(keys=(request.key_id,))
 
     def plan(self, view: View, call: Call, request: KeyRequest) -> Plan[KeyRequest]:
-        key = _rotatable(view, call, request.key_id, self.name, needs_own_material=True)
+        key = _rotatable(view, call, request.key_id, self.name)
         require_primary(key)
-        _require_no_other_rotation(key, view.now_ns)
+        if key.shared.is_imported:
+            _require_waiting_material(key)
+        else:
+            _require_no_other_rotation(key, view.now_ns)
         if key.shared.on_demand_rotation_count >= ON_DEMAND_ROTATIONS_PER_KEY:
             raise LimitExceededException(
                 "The on-demand rotations limit has been reached for the given keyId. "
                 f"No more on-demand rotations can be performed for this key: {key.arn}"
             )
-        job = hsm_jobs.CreateBackingKey(key_id=key.key_id, spec=key.shared.spec)
+        created = hsm_jobs.CreateBackingKey(key_id=key.key_id, spec=key.shared.spec)
+        job = None if key.shared.is_imported else created
         return Plan(call=call, request=request, region=view.region, now_ns=view.now_ns, keys=(key,), job=job)
 
     def answer(self, plan: Plan[KeyRequest], answer: HsmAnswer | None) -> Outcome:
+        if answer is None:
+            return _rotated_to_waiting(plan.key, plan.now_ns)
         assert isinstance(answer, hsm_jobs.BackingKeyCreated)
         material = KeyMaterial(
             material_id=answer.material.material_id,
@@ -159,7 +172,7 @@ class GetKeyRotationStatus(Operation[KeyRequest]):
         if calendar is not None:
             response["RotationPeriodInDays"] = calendar.period_days
             response["NextRotationDate"] = epoch_seconds(calendar.next_at_ns)
-        pending = key.shared.pending_material
+        pending = key.shared.pending_material  # imported material is no rotation until somebody asks for one
         if pending is not None and pending.rotation_type is RotationType.ON_DEMAND:
             response["OnDemandRotationStartDate"] = epoch_seconds(pending.created_at_ns)
         return Outcome(response=response)
@@ -174,7 +187,8 @@ class ListKeyRotationsRequest:
 
 
 class ListKeyRotations(Operation[ListKeyRotationsRequest]):
-    """The materials of a key that are or were in use, oldest first; material that a rotation waits to use is none."""
+    """The materials of a key that are or were in use, oldest first, and imported material that waits for its rotation;
+    material of KMS's own that a rotation waits to use is none."""
 
     name = "ListKeyRotations"
     request_type = ListKeyRotationsRequest
@@ -188,7 +202,7 @@ class ListKeyRotations(Operation[ListKeyRotationsRequest]):
         key = _rotatable(view, call, request.key_id, self.name)
         shown = [
             _entry(key, material)
-            for material in key.shared.materials
+            for material in (key.shared.all_materials if key.shared.is_imported else key.shared.materials)
             if material.rotated_at_ns is not None or request.include_key_material == "ALL_KEY_MATERIAL"
         ]
         found = _behind(shown, after)[: request.limit + 1]
@@ -241,6 +255,30 @@ def _require_no_other_rotation(key: KmsKey, now_ns: int) -> None:
         raise ConflictException(f"An automatic rotation of {key.arn} is about to begin.")
 
 
+def _require_waiting_material(key: KmsKey) -> None:
+    """Errors: KMSInvalidStateException when no material waits, or some Region of the set lacks it."""
+    pending = key.shared.pending_material
+    if pending is None or key.regional.imported(pending.material_id) is None:
+        raise KMSInvalidStateException(f"No available key material pending rotation for the key: {key.arn}.")
+    if not is_everywhere(key.shared, pending):
+        raise KMSInvalidStateException(
+            f"The key material (id: {pending.material_id}) pending rotation for the key {key.arn} has not been "
+            "imported into all of its replica keys."
+        )
+
+
+def _rotated_to_waiting(key: KmsKey, now_ns: int) -> Outcome:
+    rotated = rotated_to_pending(key, now_ns)
+    return Outcome(
+        response={"KeyId": key.arn},
+        writes=(PutKey(key=rotated),),
+        announcements=announce(rotated),
+        events=events_of_start(rotated, key),
+        happenings=happenings_of_start(rotated),
+        facts=_changed(key),
+    )
+
+
 def _with_calendar(key: KmsKey, calendar: AutomaticRotation | None) -> Outcome:
     if calendar == key.shared.automatic_rotation:
         return Outcome(facts=_changed(key))
@@ -253,15 +291,26 @@ def _changed(key: KmsKey) -> dict[str, Any]:
 
 
 def _entry(key: KmsKey, material: KeyMaterial) -> dict[str, Any]:
-    is_current = material.material_id == key.shared.current_material_id
     entry: dict[str, Any] = {
         "KeyId": key.arn,
         "KeyMaterialId": material.material_id,
-        "KeyMaterialState": "CURRENT" if is_current else "NON_CURRENT",
+        "KeyMaterialState": material_state(key.shared, material).value,
+        **(_import_entry(key, material) if key.shared.is_imported else {}),
     }
     if material.rotated_at_ns is not None:
         entry["RotationDate"] = epoch_seconds(material.rotated_at_ns)
         entry["RotationType"] = (material.rotation_type or RotationType.ON_DEMAND).value
+    return entry
+
+
+def _import_entry(key: KmsKey, material: KeyMaterial) -> dict[str, Any]:
+    """What only imported material has to say."""
+    imported = key.regional.imported(material.material_id)
+    entry: dict[str, Any] = {"ImportState": "PENDING_IMPORT" if imported is None else "IMPORTED"}
+    if material.description:
+        entry["KeyMaterialDescription"] = material.description
+    if imported is not None:
+        entry |= expiry_members(imported.valid_to_ns)
     return entry
 
 

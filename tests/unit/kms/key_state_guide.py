@@ -104,6 +104,11 @@ def wanted(operation: str, state: str, *, arn: str, origin: str) -> str:
     return f"{code}: {text.format(arn=arn, origin=origin)}"
 
 
-def origin_in(state: str) -> str:
-    """An origin that a key in this state can have."""
-    return {"PendingImport": "EXTERNAL", "Unavailable": "AWS_CLOUDHSM"}.get(state, "AWS_KMS")
+IMPORTING = frozenset({"DeleteImportedKeyMaterial", "GetParametersForImport", "ImportKeyMaterial"})
+"""What is for imported material only."""
+
+
+def origin_in(state: str, operation: str = "") -> str:
+    """An origin that a key in this state, of a kind that fits the operation, can have."""
+    usual = "EXTERNAL" if operation in IMPORTING else "AWS_KMS"
+    return {"PendingImport": "EXTERNAL", "Unavailable": "AWS_CLOUDHSM"}.get(state, usual)

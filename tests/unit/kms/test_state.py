@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from regionsim.kms.key import Alias, KeyState, KmsKey, Tombstone
 from regionsim.kms.state import RegionState
-from regionsim.kms.writes import PutAlias, PutKey, PutToken, PutTombstone, RemoveAlias, RemoveKey, Write
+from regionsim.kms.writes import PutAlias, PutKey, PutToken, PutTombstone, RemoveAlias, RemoveKey, RemoveToken, Write
 from regionsim.names.ids import key_id_bytes
 from tests.unit.kms.keys import AWAY, HERE, HOME, a_key, a_token, an_alias, key_id_of, material, state_with
 
@@ -47,9 +47,12 @@ class Naive:
                 self.aliases[alias.account, alias.name] = alias
             case RemoveAlias(account=account, name=name):
                 self.aliases.pop((account, name), None)
-            case PutToken(material=held):
-                if held.key_id in self.keys:
+            case PutToken(material=held, is_rewrapped=is_rewrapped):
+                is_there = held.material_id in self.tokens.get(held.key_id, {})
+                if held.key_id in self.keys and (is_there or not is_rewrapped):
                     self.tokens.setdefault(held.key_id, {})[held.material_id] = held
+            case RemoveToken(key_id=key_id, material_id=material_id):
+                self.tokens.get(key_id, {}).pop(material_id, None)
             case PutTombstone(tombstone=tombstone):
                 self.tombstones[tombstone.key_id] = tombstone
 
@@ -74,7 +77,13 @@ writes = st.one_of(
     aliases,
     st.builds(lambda key_id: RemoveKey(key_id=key_id), key_ids),
     st.builds(lambda name, account: RemoveAlias(account=account, name=name), st.sampled_from(NAMES), st.sampled_from([HOME, AWAY])),
-    st.builds(lambda key_id, held: PutToken(material=a_token(key_id, held)), key_ids, st.sampled_from(MATERIALS)),
+    st.builds(
+        lambda key_id, held, is_rewrapped: PutToken(material=a_token(key_id, held), is_rewrapped=is_rewrapped),
+        key_ids,
+        st.sampled_from(MATERIALS),
+        st.booleans(),
+    ),
+    st.builds(lambda key_id, held: RemoveToken(key_id=key_id, material_id=held), key_ids, st.sampled_from(MATERIALS)),
     st.builds(
         lambda key_id, version: PutTombstone(tombstone=Tombstone(applied_version=version, shared=a_key(key_id).shared)),
         key_ids,

@@ -15,6 +15,8 @@ from regionsim.kms.messages import (
     Asked,
     CreateReplica,
     MaterialBatch,
+    MaterialImported,
+    MaterialImportNoted,
     MaterialRequest,
     Message,
     NoMaterial,
@@ -35,6 +37,8 @@ KINDS: tuple[type, ...] = (
     Answered,
     ReplicaDeleted,
     ReplicaDeletionNoted,
+    MaterialImported,
+    MaterialImportNoted,
 )
 """Every kind of message, in the order of `Message`; a test compares."""
 

@@ -11,6 +11,7 @@ import pytest
 from regionsim.kms.key import (
     Alias,
     AutomaticRotation,
+    Import,
     KeyMaterial,
     KeyOwner,
     KeyState,
@@ -62,7 +63,9 @@ FULL = KmsKey(
             ),
         ),
         current_material_id=material_id(2),
-        pending_material=KeyMaterial(material_id=material_id(3), created_at_ns=3),
+        pending_material=KeyMaterial(
+            material_id=material_id(3), created_at_ns=3, description="next year's", imported_in=("eu-west-1",)
+        ),
         on_demand_rotation_count=4,
         automatic_rotation=AutomaticRotation(period_days=90, next_at_ns=2**62),
         shared_version=5,
@@ -77,6 +80,7 @@ FULL = KmsKey(
         deletion_at_ns=8,
         pending_window_days=9,
         move=PrimaryMove(from_region=REGION, to_region="eu-west-1", since_version=4),
+        imports=(Import(material_id=material_id(1)), Import(material_id=material_id(2), valid_to_ns=2**62)),
     ),
     version=1,
 )
