@@ -342,6 +342,19 @@ def _user(account: str, user: User, partition: str) -> Principal:
     )
 
 
+def identity_id(principal: Principal) -> str:
+    """IAM's id of a user, of a role's session, or of an account's root, where only the ARN is known."""
+    match principal.kind:
+        case PrincipalKind.USER:
+            return _unique_id("AIDA", principal.account, principal.name)
+        case PrincipalKind.ROLE_SESSION:
+            return f"{_unique_id('AROA', principal.account, principal.name)}:{principal.session_name}"
+        case PrincipalKind.FEDERATED_USER:
+            return f"{principal.account}:{principal.name}"
+        case _:
+            return principal.account
+
+
 def _unique_id(prefix: str, account: str, name: str) -> str:
     """An id in IAM's form that is the same in every run. Source of the form: IAM User Guide, "Unique identifiers"."""
     digest = hashlib.sha256(f"{prefix}/{account}/{name}".encode()).digest()

@@ -14,6 +14,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, ClassVar, Generic, TypeVar
 
 from regionsim.accounts.directory import Directory
@@ -131,8 +132,9 @@ class Outcome:
 class Operation(ABC, Generic[RequestT]):
     """One operation of the KMS API. Adding one means one subclass in a family module of `operations/`.
 
-    `recorded` lists the parameters that CloudTrail shows; secrets are not among them. Source: KMS Developer Guide,
-    "Logging AWS KMS API calls with AWS CloudTrail".
+    `recorded` lists the parameters that CloudTrail shows; secrets are not among them. `recorded_defaults` are those
+    that it shows even where the caller left them out. Source: KMS Developer Guide, "Logging AWS KMS API calls with AWS
+    CloudTrail".
     """
 
     name: ClassVar[str]
@@ -141,6 +143,7 @@ class Operation(ABC, Generic[RequestT]):
     is_read_only: ClassVar[bool] = True
     needs_fresh: ClassVar[bool] = False
     recorded: ClassVar[tuple[str, ...]] = ()
+    recorded_defaults: ClassVar[Mapping[str, Any]] = MappingProxyType({})
     job_type: ClassVar[type[RequestJob] | None] = None
     """The job that a call of a read or cryptographic operation asks of an HSM."""
 

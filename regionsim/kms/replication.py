@@ -30,6 +30,7 @@ from dataclasses import replace
 from typing import assert_never
 
 from regionsim.kms.imports import after_news, import_noted, material_expired, replica_imported, rest_state
+from regionsim.kms.internal_calls import primary_change, replica_creation, synchronization
 from regionsim.kms.key import KeyState, KmsKey, PrimaryMove, RegionalProperties, Replica, SharedProperties
 from regionsim.kms.messages import (
     AboutKey,
@@ -162,16 +163,10 @@ def _replica_asked(situation: Situation, sender: str, message: CreateReplica) ->
         created_at_ns=situation.now_ns,
     )
     key = KmsKey(shared=message.shared, regional=regional)
-    event = ServiceEvent(
-        name="CreateKey",
-        key_arn=key.arn,
-        account=key.account,
-        details={"requestedBy": seed.requested_by, "requestID": seed.request_id, "primaryRegion": sender},
-    )
     return Step(
         key=key,
         writes=(PutKey(key=key),),
-        events=(event,),
+        events=(replica_creation(key, seed),),
         # Also what an earlier replica here still had to say of its end: the primary knows that, or it had not asked.
         moot=()
         if tombstone is None
@@ -219,10 +214,9 @@ def _shared_applied(situation: Situation, sender: str, key: KmsKey, shared: Shar
         happenings.append(Happening.PRIMARY_MOVED)
     if shared.rotation_count > key.shared.rotation_count:
         happenings.append(Happening.ROTATION_COMPLETED)
-    event = ServiceEvent(name="SynchronizeMultiRegionKey", key_arn=key.arn, account=key.account)
     # A Region that was primary may still have something to say to one that has left the set since.
     left = moot(*(other for other in key.shared.regions if other not in shared.regions), kinds=OF_A_PRIMARY)
-    done = _committed(situation, applied, sender, events=(event,), happenings=tuple(happenings))
+    done = _committed(situation, applied, sender, events=(synchronization(applied),), happenings=tuple(happenings))
     return after_news(key, replace(done, moot=left))
 
 
@@ -231,14 +225,11 @@ def _primary_taken(situation: Situation, sender: str, key: KmsKey, shared: Share
     since_version = 0 if ours is None else ours.since_version
     move = PrimaryMove(from_region=sender, to_region=situation.region, since_version=since_version)
     primary = key.with_shared(shared, state=KeyState.UPDATING, move=move)
-    event = ServiceEvent(
-        name="UpdatePrimaryRegion", key_arn=key.arn, account=key.account, details={"primaryRegion": situation.region}
-    )
     done = Step(
         key=primary,
         writes=(PutKey(key=primary),),
         announcements=announce(primary),
-        events=(event,),
+        events=(primary_change(primary),),
         happenings=(Happening.PRIMARY_TAKEN,),
         reply_to=sender,
         reply=acknowledgement(situation, primary),

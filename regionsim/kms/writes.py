@@ -91,10 +91,27 @@ class Announcement:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InternalCall:
+    """What CloudTrail records as an API call that KMS itself made, for the caller `on_behalf_of` (an ARN) if it did.
+
+    `parameters` and `response` under AWS's member names; `names_key`: the record lists the key as its resource.
+    """
+
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    response: Mapping[str, Any] | None = None
+    invoked_by: str = "AWS Internal"
+    on_behalf_of: str = ""
+    request_id: str = ""
+    names_key: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceEvent:
-    """Something KMS did by itself that CloudTrail records (RotateKey, DeleteKey, SynchronizeMultiRegionKey)."""
+    """Something KMS did by itself that CloudTrail records: RotateKey, DeleteKey with their `details`, or a `call`
+    (SynchronizeMultiRegionKey, the CreateKey of a replica)."""
 
     name: str
     key_arn: str
     account: str
     details: Mapping[str, Any] = field(default_factory=dict)
+    call: InternalCall | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from regionsim.authorization.principals import Principal, PrincipalKind
+from regionsim.authorization.principals import Principal, PrincipalKind, principal_of_arn
 from regionsim.names.arns import Arn
 from regionsim.region.audit_entry import AuditEntry
 from regionsim.region.region import Region
@@ -34,7 +34,7 @@ class AuditQuestion:
             and (self.since_ns is None or entry.instant_ns >= self.since_ns)
             and (self.until_ns is None or entry.instant_ns <= self.until_ns)
             and (self.key_id is None or any(_names_key(arn, self.key_id) for arn in entry.resources))
-            and (self.caller is None or _is_of(entry.caller, self.caller))
+            and (self.caller is None or _is_of(_caller(entry), self.caller))
         )
 
 
@@ -53,9 +53,15 @@ def _names_key(text: str, key_id: str) -> bool:
     return arn is not None and arn.resource == f"key/{key_id}"
 
 
+def _caller(entry: AuditEntry) -> Principal | None:
+    """Who called, also where KMS called on for them."""
+    on_behalf_of = entry.facts.get("onBehalfOf")
+    return principal_of_arn(on_behalf_of) if entry.caller is None and on_behalf_of else entry.caller
+
+
 def _is_of(found: Principal | None, wanted: Principal) -> bool:
     if found is None:
         return False
     if wanted.kind is PrincipalKind.ROLE_SESSION:
-        return found.role_arn == wanted.role_arn
+        return found.role_key == wanted.role_key
     return found.arn == wanted.arn

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from regionsim.hsm.fleet import Fleet
 from regionsim.hsm.tokens import domain_key_id_of
@@ -173,7 +174,17 @@ class Incarnation:
             raise KMSInternalException(may_have_happened=error.may_have_happened) from None
 
     def service_entry(self, event: ServiceEvent) -> AuditEntry:
-        """The audit entry of something that KMS did by itself."""
+        """The audit entry of something that KMS did by itself, or of a call that it made."""
+        call = event.call
+        facts: dict[str, Any] = {"serviceEventDetails": dict(event.details)} if event.details else {}
+        if call is not None:
+            facts = {
+                "invokedBy": call.invoked_by,
+                "responseElements": call.response,
+                "onBehalfOf": call.on_behalf_of,
+                "requestID": call.request_id,
+                "namesKey": call.names_key,
+            }
         return AuditEntry(
             event_name=event.name,
             instant_ns=self.clock.now_ns(),
@@ -181,7 +192,8 @@ class Incarnation:
             request_id=f"{event.key_arn}@{self.clock.now_ns()}",
             recipients=(event.account,),
             is_read_only=False,
-            facts={"serviceEventDetails": dict(event.details)} if event.details else {},
+            parameters={} if call is None else call.parameters,
+            facts=facts,
             resources=(event.key_arn,),
         )
 

@@ -84,7 +84,7 @@ class Serving:
             instant_ns=self.host.clock.now_ns(),
             region=self.host.region,
             request_id=call.request_id,
-            recipients=tuple(dict.fromkeys((call.caller.account, *owners))),
+            recipients=tuple(dict.fromkeys(filter(None, (call.caller.account, *owners)))),
             caller=call.caller,
             source_ip=call.source_ip,
             user_agent=call.user_agent,

@@ -28,7 +28,8 @@ from regionsim.kms.key import KeyState, KmsKey
 from regionsim.kms.plan import Call
 from regionsim.kms.writes import PutKey, Write
 from regionsim.names.ids import new_uuid
-from regionsim.region.audit_entry import AuditEntry, records
+from regionsim.region.audit_entry import AuditEntry
+from regionsim.region.audit_record import records
 from regionsim.region.region import Region, Reply
 from regionsim.region.wire import unpack_audit
 from regionsim.runtime import tasks

@@ -25,7 +25,7 @@ MEMBERS = {
     "requestParameters", "responseElements", "requestID", "eventID", "readOnly", "resources", "eventType",
     "managementEvent", "recipientAccountId", "eventCategory",
 }  # fmt: skip
-OPTIONAL = {"additionalEventData", "serviceEventDetails", "errorCode", "errorMessage"}
+OPTIONAL = {"additionalEventData", "serviceEventDetails", "errorCode", "errorMessage", "sharedEventID"}
 
 
 async def every_operation(kms: OneRegion) -> dict[str, dict[str, Any]]:
@@ -83,7 +83,11 @@ async def test_cryptography_is_read_only_and_shows_its_context_and_its_material(
     await kms.call("alice", "Encrypt", KeyId=key_id, Plaintext=b"order 4711", EncryptionContext=context)
     (record,) = await kms.records("Encrypt")
     assert record["readOnly"] is True
-    assert record["requestParameters"] == {"encryptionContext": context, "keyId": key_id}
+    assert record["requestParameters"] == {
+        "encryptionAlgorithm": "SYMMETRIC_DEFAULT",
+        "encryptionContext": context,
+        "keyId": key_id,
+    }
     assert record["responseElements"] is None
     assert record["additionalEventData"] == {"keyMaterialId": kms.key(key_id).shared.current_material_id}
     assert record["resources"] == [{"accountId": HOME, "type": "AWS::KMS::Key", "ARN": kms.arn(key_id)}]
@@ -173,6 +177,8 @@ async def test_a_call_across_accounts_is_in_both_trails_and_the_owner_learns_lit
     assert owner["userIdentity"].keys() == {"type", "principalId", "accountId"}
     assert (owner["userIdentity"]["type"], owner["userIdentity"]["accountId"]) == ("AWSAccount", AWAY)
     assert caller["requestID"] == owner["requestID"]
+    assert caller["sharedEventID"] == owner["sharedEventID"]
+    assert caller["eventID"] != owner["eventID"]
 
 
 @one_region()
@@ -185,6 +191,7 @@ async def test_a_session_is_recorded_with_the_role_that_issued_it(kms: OneRegion
     assert identity["sessionContext"] == {
         "sessionIssuer": {
             "type": "Role",
+            "principalId": identity["principalId"].partition(":")[0],
             "arn": f"arn:aws:iam::{HOME}:role/app",
             "accountId": HOME,
             "userName": "app",

@@ -7,6 +7,7 @@ KMS does not (1 to 6 and 31 to 365 days) is UNVERIFIED (ours).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from regionsim.kms.errors import ValidationException
@@ -42,6 +43,7 @@ class ScheduleKeyDeletion(Operation[ScheduleKeyDeletionRequest]):
     is_mutation = True
     is_read_only = False
     recorded = ("KeyId", "PendingWindowInDays")
+    recorded_defaults = MappingProxyType({"PendingWindowInDays": LONGEST_WINDOW_DAYS})
 
     def reads(self, request: ScheduleKeyDeletionRequest) -> Reads:
         return Reads(keys=(request.key_id,))

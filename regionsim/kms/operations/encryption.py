@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, NoReturn
 
 from regionsim.kms import hsm_jobs
@@ -110,6 +111,7 @@ class Encrypt(Operation[EncryptRequest]):
     job_type = hsm_jobs.Encrypt
     request_type = EncryptRequest
     recorded = ("EncryptionAlgorithm", "EncryptionContext", "KeyId")
+    recorded_defaults = MappingProxyType({"EncryptionAlgorithm": SYMMETRIC})
 
     def reads(self, request: EncryptRequest) -> Reads:
         return Reads(keys=(request.key_id,))
@@ -169,6 +171,7 @@ class Decrypt(Operation[DecryptRequest]):
     job_type = hsm_jobs.Decrypt
     request_type = DecryptRequest
     recorded = ("EncryptionAlgorithm", "EncryptionContext", "KeyId")
+    recorded_defaults = MappingProxyType({"EncryptionAlgorithm": SYMMETRIC})
 
     def reads(self, request: DecryptRequest) -> Reads:
         return Reads(keys=(request.key_id,) if request.key_id else (), ciphertext=request.ciphertext_blob)
@@ -296,6 +299,9 @@ class ReEncrypt(Operation[ReEncryptRequest]):
         "DestinationKeyId",
         "DestinationEncryptionAlgorithm",
         "DestinationEncryptionContext",
+    )
+    recorded_defaults = MappingProxyType(
+        {"SourceEncryptionAlgorithm": SYMMETRIC, "DestinationEncryptionAlgorithm": SYMMETRIC}
     )
 
     def reads(self, request: ReEncryptRequest) -> Reads:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from regionsim.kms import hsm_jobs
 from regionsim.kms.errors import LimitExceededException, UnsupportedOperationException, ValidationException
@@ -95,6 +96,17 @@ class CreateKey(Operation[CreateKeyRequest]):
         "Policy",
         "MultiRegion",
         "Tags",
+    )
+    recorded_defaults = MappingProxyType(
+        {
+            "Description": "",
+            "Origin": Origin.AWS_KMS.value,
+            "BypassPolicyLockoutSafetyCheck": False,
+            "CustomerMasterKeySpec": KeySpec.SYMMETRIC_DEFAULT.value,
+            "KeySpec": KeySpec.SYMMETRIC_DEFAULT.value,
+            "KeyUsage": KeyUsage.ENCRYPT_DECRYPT.value,
+            "MultiRegion": False,
+        }
     )
 
     def reads(self, request: CreateKeyRequest) -> Reads:

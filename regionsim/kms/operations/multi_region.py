@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any, assert_never
 
 from regionsim.kms.errors import (
@@ -58,6 +59,7 @@ class ReplicateKey(Operation[ReplicateKeyRequest]):
     is_mutation = True
     is_read_only = False
     recorded = ("KeyId", "ReplicaRegion", "Policy", "BypassPolicyLockoutSafetyCheck", "Description", "Tags")
+    recorded_defaults = MappingProxyType({"BypassPolicyLockoutSafetyCheck": False, "Description": ""})
 
     def reads(self, request: ReplicateKeyRequest) -> Reads:
         return Reads(keys=(request.key_id,))

@@ -6,6 +6,7 @@ Source: KMS API Reference, GetKeyPolicy, PutKeyPolicy; the texts about policies 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from regionsim.kms.errors import NotFoundException, UnsupportedOperationException
 from regionsim.kms.hsm_jobs import HsmAnswer
@@ -27,6 +28,7 @@ class GetKeyPolicy(Operation[GetKeyPolicyRequest]):
     name = "GetKeyPolicy"
     request_type = GetKeyPolicyRequest
     recorded = ("KeyId", "PolicyName")
+    recorded_defaults = MappingProxyType({"PolicyName": POLICY_NAME})
 
     def reads(self, request: GetKeyPolicyRequest) -> Reads:
         return Reads(keys=(request.key_id,))
@@ -82,6 +84,7 @@ class PutKeyPolicy(Operation[PutKeyPolicyRequest]):
     is_mutation = True
     is_read_only = False
     recorded = ("KeyId", "PolicyName", "Policy", "BypassPolicyLockoutSafetyCheck")
+    recorded_defaults = MappingProxyType({"PolicyName": POLICY_NAME, "BypassPolicyLockoutSafetyCheck": False})
 
     def reads(self, request: PutKeyPolicyRequest) -> Reads:
         return Reads(keys=(request.key_id,))
