@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from regionsim.endpoint.background import ServedWorld, serve
     from regionsim.names.mistakes import ConfigError, RegionsimError
     from regionsim.scenario.errors import ScenarioError
     from regionsim.scenario.results import RunResult, Verdict
@@ -21,15 +22,27 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-__all__ = ["ConfigError", "RegionsimError", "RunResult", "ScenarioError", "Verdict", "__version__", "run"]
+__all__ = [
+    "ConfigError",
+    "RegionsimError",
+    "RunResult",
+    "ScenarioError",
+    "ServedWorld",
+    "Verdict",
+    "__version__",
+    "run",
+    "serve",
+]
 
 _HOMES = {
     "ConfigError": "regionsim.names.mistakes",
     "RegionsimError": "regionsim.names.mistakes",
     "RunResult": "regionsim.scenario.results",
     "ScenarioError": "regionsim.scenario.errors",
+    "ServedWorld": "regionsim.endpoint.background",
     "Verdict": "regionsim.scenario.results",
     "run": "regionsim.scenario.run",
+    "serve": "regionsim.endpoint.background",
 }
 
 

@@ -45,10 +45,12 @@ class Directory:
     """All accounts, by id. KMS's multi-Region service-linked role is in each of them.
 
     Two directories of one history are equal when their versions are; `version` grows by one with each update.
+    `knows_all`: a principal that is not here does not exist; else one that is well-formed may (`has_principal`).
     """
 
     accounts: Mapping[str, Account] = field(hash=False)
     version: int = 0
+    knows_all: bool = True
     _compiled: _Compiled = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -122,7 +124,7 @@ class Directory:
         named, arn = read_principal(arn_or_account), Arn.parse(arn_or_account)
         if named is None or named.form is PrincipalForm.UNMATCHED:
             return False
-        if named.form is PrincipalForm.ANYONE:
+        if named.form is PrincipalForm.ANYONE or not self.knows_all:
             return True
         home = self.accounts.get(named.account)
         if home is None or (arn is not None and arn.partition not in _PARTITION_NAMES):
@@ -222,7 +224,8 @@ class Directory:
         return self._updated(replace(home, roles={**home.roles, role.name: role}))
 
     def _updated(self, account: Account) -> Directory:
-        result = Directory(accounts={**self.accounts, account.account_id: account}, version=self.version + 1)
+        accounts = {**self.accounts, account.account_id: account}
+        result = Directory(accounts=accounts, version=self.version + 1, knows_all=self.knows_all)
         others = {key: value for key, value in self._compiled.items() if key[0] != account.account_id}
         result._compiled.update(others)
         return result

@@ -40,14 +40,23 @@ class Role:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AccessKey:
+    """A long-lived access key of a user, or of `root`; a live endpoint verifies signatures with its secret."""
+
+    user: str
+    secret: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
     """An AWS account: 12 digits, and its users and roles by name.
 
     `scps` are the service control policies that bind it, by level, the organization's root first; empty: it is in no
-    organization, or it is the management account.
+    organization, or it is the management account. `access_keys` are by access key id.
     """
 
     account_id: str
     users: Mapping[str, User] = field(default_factory=dict, hash=False)
     roles: Mapping[str, Role] = field(default_factory=dict, hash=False)
     scps: tuple[tuple[NamedPolicy, ...], ...] = ()
+    access_keys: Mapping[str, AccessKey] = field(default_factory=dict, hash=False)

@@ -19,12 +19,13 @@ from regionsim.cli.explain import EXPLAIN
 from regionsim.cli.files import CHECK, DIFF, SCENARIOS, SCHEMA
 from regionsim.cli.parser import DID_NOT_HOLD, INTERRUPTED, OK, WRONG_INPUT, Command, parser_of
 from regionsim.cli.play import REPLAY, RUN
+from regionsim.cli.serve import SERVE
 from regionsim.cli.streams import open_streams
 from regionsim.cli.telling import style, tell, tell_bug, tell_mistake
 from regionsim.cli.tui import TUI
 from regionsim.names.mistakes import ConfigError, RegionsimError, advice
 
-_LATER = ("fuzz", "serve", "shrink", "sweep")
+_LATER = ("fuzz", "shrink", "sweep")
 """Commands of the interface that this version does not have."""
 
 
@@ -83,7 +84,8 @@ def _command(word: str) -> Command:
     raise ConfigError(f"there is no command '{word}'; {advice(word, COMMANDS)}")
 
 
-COMMANDS = {command.name: command for command in (RUN, REPLAY, BENCH, CHECK, DIFF, EXPLAIN, SCENARIOS, SCHEMA, TUI)}
+_ALL = (RUN, SERVE, REPLAY, BENCH, CHECK, DIFF, EXPLAIN, SCENARIOS, SCHEMA, TUI)
+COMMANDS = {command.name: command for command in _ALL}
 
 
 def help_text() -> str:

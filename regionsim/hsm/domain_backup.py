@@ -52,8 +52,11 @@ def unseal(token: bytes, sealing_key: bytes, *, region: str) -> DomainState:
     return _parse(content, region)
 
 
-def write_private(path: Path, content: bytes) -> None:
-    """Put `content` into the file at once or not at all, readable by its owner only. Errors: ConfigError."""
+def write_private(path: Path, content: bytes, *, is_durable: bool = True) -> None:
+    """Put `content` into the file at once or not at all, readable by its owner only; durable: also if power fails.
+
+    Errors: ConfigError.
+    """
     beside = path.with_name(f".{path.name}.new")
     try:
         descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -62,9 +65,11 @@ def write_private(path: Path, content: bytes) -> None:
             os.fchmod(file.fileno(), 0o600)
             file.write(content)
             file.flush()
-            os.fsync(file.fileno())
+            if is_durable:
+                os.fsync(file.fileno())
         os.replace(beside, path)
-        _sync_folder(path.parent)
+        if is_durable:
+            _sync_folder(path.parent)
     except OSError as error:
         raise ConfigError(f"{path} cannot be written: {error.strerror}") from None
 

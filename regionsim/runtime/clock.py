@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -70,12 +71,18 @@ class Clock:
 
 
 class WallClock:
-    """The machine's clock, moved on by all that was `advance`d; it never goes back, though the machine's may."""
+    """The machine's clock, moved on by all that was `advance`d; it never goes back, though the machine's may.
 
-    def __init__(self, skew_ns: int = 0) -> None:
+    `offset_ns` is how far it was moved before; `on_advance` hears of each new offset before it counts, to keep it.
+    """
+
+    def __init__(
+        self, skew_ns: int = 0, *, offset_ns: int = 0, on_advance: Callable[[int], None] | None = None
+    ) -> None:
         self._skew_ns = skew_ns
-        self._offset_ns = 0
+        self._offset_ns = offset_ns
         self._latest_ns = 0
+        self._on_advance = on_advance
 
     @property
     def skew_ns(self) -> int:
@@ -98,6 +105,8 @@ class WallClock:
     def advance(self, duration_ns: int) -> None:
         """Move on by `duration_ns` at once. What falls due on the way is the caller's to fire, in order."""
         assert duration_ns >= 0, "time moves forward"
+        if duration_ns and self._on_advance is not None:
+            self._on_advance(self._offset_ns + duration_ns)
         self._offset_ns += duration_ns
 
 

@@ -56,7 +56,7 @@ def explain_in(scenario: Scenario, asked: Asked) -> Explanation:
 
     def look(simulation: Simulation, saved: Mapping[str, Any]) -> None:
         try:
-            found.append(_explain(simulation, saved, principal, asked))
+            found.append(explain_now(simulation, saved, principal, asked))
         except ConfigError as mistake:
             found.append(mistake)
 
@@ -112,7 +112,8 @@ def _principal(scenario: Scenario, spelling: str) -> Principal:
     return directory.principal(next(iter(accounts)), spelling)
 
 
-def _explain(simulation: Simulation, saved: Mapping[str, Any], principal: Principal, asked: Asked) -> Explanation:
+def explain_now(simulation: Simulation, saved: Mapping[str, Any], principal: Principal, asked: Asked) -> Explanation:
+    """Explain in a world as it is now; `saved` are the names that it has for keys. Errors: as `explain_in`."""
     region = simulation.regions[asked.region]
     when = "at the end" if asked.at_ns is None else f"at {format_duration(asked.at_ns)}"
     if not region.is_up:

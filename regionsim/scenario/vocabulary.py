@@ -34,7 +34,6 @@ class Takes(StrEnum):
     KEYS = "keys"
     SWITCH = "switch"
     KEY_SPEC = "keySpec"
-    KEY_USAGE = "keyUsage"
     SERIES = "series"
     REPLICATION = "replication"
     GRANTS = "grants"
@@ -60,6 +59,7 @@ class Takes(StrEnum):
     WINDOW = "window"
     NAME = "name"
     REFERENCE = "reference"
+    ACCESS_KEYS = "accessKeys"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +124,6 @@ GRANTS = _keys(
 BULK = _keys(
     _key("count", Takes.WHOLE_NUMBER, "how many keys; 1 by default"),
     _key("spec", Takes.KEY_SPEC, "their key spec; SYMMETRIC_DEFAULT by default"),
-    _key("usage", Takes.KEY_USAGE, "what they are for; by default the first use that AWS lists for the spec"),
     _key("account", Takes.TEXT, "the account that owns them, quoted; by default the first one"),
     _key("multi_region", Takes.SWITCH, "whether they are multi-Region keys; by default when replicas are named"),
     _key("primary", Takes.REGION, "the Region of the primary, or of a single-Region key; by default the first one"),
@@ -140,13 +139,14 @@ ACCOUNT = _keys(
     _key("users", Takes.USERS, "IAM users by name"),
     _key("roles", Takes.ROLES, "IAM roles by name"),
     _later("scps", "service control policies"),
-    _later("access_keys", "access keys for serve"),
+    _key("access_keys", Takes.ACCESS_KEYS, "access keys by id, each with its user and its secret, for serve"),
 )
 USER = _keys(
     _key("policies", Takes.POLICIES, "identity policies"),
     _key("boundary", Takes.POLICY, "the permissions boundary"),
     _key("tags", Takes.TAGS, "tags by name"),
     _key("path", Takes.PATH, "the path in the user's ARN"),
+    _key("access_keys", Takes.ACCESS_KEYS, "secrets by access key id, for serve"),
 )
 ROLE = _keys(
     _key("policies", Takes.POLICIES, "identity policies"),

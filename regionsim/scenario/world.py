@@ -7,13 +7,14 @@ from types import MappingProxyType
 from typing import TypedDict
 
 from regionsim.accounts.directory import Directory
-from regionsim.accounts.model import Account, NamedPolicy, Role, User
+from regionsim.accounts.model import AccessKey, Account, NamedPolicy, Role, User
 from regionsim.authorization.policy import PolicyKind
 from regionsim.hsm.profiles import PROFILES
 from regionsim.names.ids import is_account_id
 from regionsim.network.network import Latencies
 from regionsim.runtime.clock import parse_instant
 from regionsim.scenario import read
+from regionsim.scenario.access_keys import read_access_keys
 from regionsim.scenario.errors import quoted
 from regionsim.scenario.nodes import Entry, MappingNode, Node, ScalarNode
 from regionsim.scenario.policies import read_policy, warnings_about
@@ -135,8 +136,10 @@ def _account(entry: Entry, findings: Findings) -> Account:
     found = read.fields(entry.value, ACCOUNT, f"account {account_id}", findings)
     users = _identities(found.get("users"), "user", findings)
     roles = _identities(found.get("roles"), "role", findings)
+    keys = findings.attempt(_access_keys, found.get("access_keys"), users)
     return Account(
         account_id=account_id,
+        access_keys=MappingProxyType(keys or {}),
         users=MappingProxyType(
             {name: findings.attempt(_user, name, held, findings) or User(name=name) for name, held in users}
         ),
@@ -144,6 +147,16 @@ def _account(entry: Entry, findings: Findings) -> Account:
             {name: findings.attempt(_role, name, held, findings) or Role(name=name) for name, held in roles}
         ),
     )
+
+
+def _access_keys(node: Node | None, users: list[tuple[str, Node]]) -> dict[str, AccessKey]:
+    """The account's access keys, those that stand under its users included."""
+    names = [name for name, _ in users]
+    keys = {} if node is None else read_access_keys(node, names)
+    for name, held in users:
+        if isinstance(held, MappingNode) and "access_keys" in held.entries:
+            keys |= read_access_keys(held.entries["access_keys"].value, names, owner=name)
+    return keys
 
 
 def _identities(node: Node | None, what: str, findings: Findings) -> list[tuple[str, Node]]:

@@ -15,6 +15,9 @@ from regionsim.runtime.clock import ReadableClock, WallClock
 from regionsim.runtime.tasks import now_ns, sleep
 
 _POLL_NS = 1_000_000
+_TURNS = 20
+"""Most instants take a few turns of the loop; a millisecond each would make a year of domain keys long."""
+
 _PATIENCE_NS = 5_000_000_000
 """How long, really, one instant's work may take; with a fault on some of it may never end. Source: ours."""
 
@@ -34,6 +37,7 @@ async def let_time_pass(
         return
     end_ns = clock.now_ns() + duration_ns
     with network.at_once():
+        await _done(regions, _PATIENCE_WITH_FAULTS_NS if has_faults() else _PATIENCE_NS)
         while True:
             next_ns = _next_due_ns(regions)
             is_over = next_ns is None or next_ns > end_ns
@@ -54,7 +58,10 @@ def _next_due_ns(regions: Collection[Region]) -> int | None:
 async def _done(regions: Collection[Region], patience_ns: int) -> None:
     """Wait until this instant's errands are done and across."""
     began_ns = now_ns()
-    await sleep(0)
+    for _ in range(_TURNS):
+        await sleep(0)
+        if _is_quiet(regions):
+            return
     while not _is_quiet(regions) and now_ns() - began_ns < patience_ns:
         await sleep(_POLL_NS)
 

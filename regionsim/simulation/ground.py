@@ -47,8 +47,11 @@ class DomainVault:
     beside the data.
     """
 
-    def __init__(self, folder: Path, *, entropy: Entropy, sealing_key: Path | None = None) -> None:
+    def __init__(
+        self, folder: Path, *, entropy: Entropy, sealing_key: Path | None = None, is_durable: bool = True
+    ) -> None:
         self._folder = folder
+        self._is_durable = is_durable
         path = sealing_key if sealing_key is not None else folder / SEALING_KEY_NAME
         self.key_name = path.name
         self._key, self.is_key_new = domain_backup.sealing_key(path, entropy.stream("sealing-key"))
@@ -73,7 +76,7 @@ class DomainVault:
 
         Errors: ConfigError when the file cannot be written; what `seal` raises.
         """
-        domain_backup.write_private(self._path(region), seal(self._key))
+        domain_backup.write_private(self._path(region), seal(self._key), is_durable=self._is_durable)
 
     def _path(self, region: str) -> Path:
         return self._folder / f"{region}.domain"
@@ -109,17 +112,22 @@ def virtual_ground(
     )
 
 
-def live_ground(folder: Path, *, sealing_key: Path | None = None) -> Ground:
-    """Real time on a data folder: the machine's clock, entropy and disk. No seed can get in here."""
+def live_ground(
+    folder: Path, *, sealing_key: Path | None = None, clock: WallClock | None = None, is_durable: bool = True
+) -> Ground:
+    """Real time on a data folder: the machine's clock, entropy and disk. No seed can get in here.
+
+    `clock`: one that has been moved on before, and keeps how far. Not `is_durable`: nobody will open the folder again.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     entropy = OsEntropy()
     return Ground(
-        clock=WallClock(),
+        clock=WallClock() if clock is None else clock,
         entropy=entropy,
         trace=Trace(tasks.now_ns, has_digest=False),
         folder=folder,
         connection="threaded",
-        is_durable=True,
+        is_durable=is_durable,
         new_disk=lambda region: RealDisk(),
-        vault=DomainVault(folder, entropy=entropy, sealing_key=sealing_key),
+        vault=DomainVault(folder, entropy=entropy, sealing_key=sealing_key, is_durable=is_durable),
     )

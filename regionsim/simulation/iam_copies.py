@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 
 from regionsim.accounts.changes import IamChange
 from regionsim.accounts.directory import Directory
+from regionsim.accounts.model import Account
 from regionsim.region.region import Region
 from regionsim.runtime.tasks import call_later_ns
 from regionsim.runtime.trace import Trace
@@ -38,6 +39,15 @@ class IamCopies:
         """Make a change; the copies follow. Errors: ConfigError for what is not there."""
         self.latest = change.applied_to(self.latest)
         self._trace.emit("", "iam_changed", action=change.action.name, account=change.account, subject=change.subject)
+        self._tell_copies()
+
+    def put_account(self, account: Account) -> None:
+        """Make an account, or replace one whole; the copies follow."""
+        self.latest = self.latest.with_account(account)
+        self._trace.emit("", "iam_changed", action="put_account", account=account.account_id, subject="")
+        self._tell_copies()
+
+    def _tell_copies(self) -> None:
         for region in self._regions:
             call_later_ns(COPY_DELAY_NS, self._copy, region, self.latest)
 

@@ -241,6 +241,15 @@ def read_audit(
         yield StoredSegment(sequence=sequence, first_ns=first_ns, last_ns=last_ns, record_count=record_count, body=body)
 
 
+def drop_audit(connection: sqlite3.Connection, before_ns: int) -> int:
+    """Forget segments whose last record is older; how many records that were."""
+    (count,) = connection.execute(
+        "SELECT coalesce(sum(record_count), 0) FROM audit_segments WHERE last_ns < ?", (before_ns,)
+    ).fetchone()
+    connection.execute("DELETE FROM audit_segments WHERE last_ns < ?", (before_ns,))
+    return int(count)
+
+
 def integrity_check(connection: sqlite3.Connection) -> tuple[str, ...]:
     """What is wrong with the file, by SQLite's own checks; empty when nothing is."""
     problems = [text for (text,) in connection.execute("PRAGMA integrity_check") if text != "ok"]

@@ -167,6 +167,13 @@ class Store:
             )
         )
 
+    async def drop_audit(self, before_ns: int) -> int:
+        """Forget the audit segments that ended before that instant; how many records that were. Errors: StoreError."""
+        try:
+            return await self._connection.tx(lambda raw: queries.drop_audit(raw, before_ns))
+        except sqlite3.Error as error:
+            raise as_store_error(error) from error
+
     async def integrity_check(self) -> tuple[str, ...]:
         """What is wrong with the file; empty when nothing is. Errors: StoreError."""
         return await self._read(queries.integrity_check)

@@ -20,8 +20,8 @@ OTHERS_WORDS = {
     "slave": "replica",
     "netsplit": "partition",
 }
-MEANT = ("data_key", "data_loss", "data_folder", "data_plane")
-"""Terms of AWS, and of the interface, in which an empty word has a meaning."""
+MEANT = ("data_key", "data_loss", "data_folder", "data_plane", "data_received")
+"""Terms of AWS, of the interface, and of asyncio's protocols, in which an empty word has a meaning."""
 
 
 def words(name: str) -> set[str]:

@@ -90,7 +90,7 @@ def test_the_version(capsys):
     [
         (["rnu"], "there is no command 'rnu'; did you mean 'run'?"),
         (["frobnicate"], "there is no command 'frobnicate'; valid: bench, check, diff, explain, replay, run"),
-        (["serve"], "the command 'serve' is not in this version; it has: run, replay, bench, check, diff, explain"),
+        (["fuzz"], "the command 'fuzz' is not in this version; it has: run, serve, replay, bench, check, diff, explain"),
         (["--sed"], "there is no option '--sed' before a command"),
         (["run"], "regionsim run: the following arguments are required: SCENARIO; see regionsim run --help"),
         (["run", "quickstart", "--sed", "3"], "regionsim run: does not take '--sed', did you mean '--seed'?; see regionsim"),

@@ -1,0 +1,103 @@
+"""The way from a connection to a Region: what the faults that are on do to a call, and to whoever is connected.
+
+In a simulation a caller's bytes travel over the network of the world (`Simulation.knock`). Here they came over the
+machine's own network, and a fault shows itself on the connection: it is closed, or nothing is ever answered on it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from enum import StrEnum
+
+from regionsim.endpoint.http import Hangup, Stalled
+from regionsim.faults.verdicts import CallVerdict
+from regionsim.kms.plan import Call
+from regionsim.region.region import Reply
+from regionsim.runtime.trace import Event
+from regionsim.simulation.simulation import Simulation
+
+
+class Access(StrEnum):
+    """What a client that tries to connect to a Region's own port meets."""
+
+    OPEN = "open"
+    REFUSED = "refused"
+    """Connections are refused, open ones are closed."""
+    HANGING = "hanging"
+    """Nothing is answered: neither a new connection nor a request on an open one."""
+    NAMELESS = "nameless"
+    """The Region's name cannot be resolved: no new connection, open ones go on."""
+
+
+_OF_VERDICT = {CallVerdict.PASS: Access.OPEN, CallVerdict.FAIL: Access.REFUSED, CallVerdict.STALL: Access.HANGING}
+
+
+class Door:
+    """The doors of all Regions of one simulation. `on_change` hears that a fault began or ended."""
+
+    def __init__(self, simulation: Simulation, on_change: Callable[[], None]) -> None:
+        self.simulation = simulation
+        self._on_change = on_change
+        self._waiting: dict[str, set[asyncio.Future[Reply]]] = {name: set() for name in simulation.regions}
+        simulation.trace.add_sink(self._heard, ("fault_begins", "fault_ends", "region_crashed", "region_booted"))
+
+    def close(self) -> None:
+        """Nobody gets an answer any more, and no fault is heard of."""
+        self.simulation.trace.remove_sink(self._heard)
+        for region in self._waiting:
+            self._hang_up(region)
+
+    def access(self, region: str) -> Access:
+        """What a client that tries to connect to the Region's own port meets now."""
+        if not self.simulation.regions[region].is_up and self._verdict(region) is CallVerdict.PASS:
+            return Access.REFUSED
+        return _OF_VERDICT[self._verdict(region)]
+
+    async def ask(self, region: str, call: Call) -> Reply:
+        """The Region's reply to a call.
+
+        Errors: Hangup or Stalled when it gives none, or a fault keeps it from the caller.
+        """
+        self._meet(region)
+        reply: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        waiting = self._waiting[region]
+        waiting.add(reply)
+
+        def answered(said: Reply) -> None:
+            if not reply.done():
+                reply.set_result(said)
+
+        try:
+            self.simulation.regions[region].accept(call, answered)
+            said = await reply
+        finally:
+            waiting.discard(reply)
+        self._meet(region)
+        return said
+
+    def _meet(self, region: str) -> None:
+        """Errors: Hangup, Stalled, when a fault is in the way."""
+        simulation = self.simulation
+        simulation.fault_tally.met(simulation.faults.names_making_unreachable(region))
+        match self._verdict(region):
+            case CallVerdict.STALL:
+                raise Stalled
+            case CallVerdict.PASS if simulation.regions[region].is_up:
+                return
+            case _:
+                raise Hangup
+
+    def _verdict(self, region: str) -> CallVerdict:
+        return self.simulation.faults.call_verdict(region)
+
+    def _heard(self, event: Event) -> None:
+        if event.kind == "region_crashed":
+            self._hang_up(event.region)
+        # A little later: the fault is on its way into the simulation while its event is told.
+        asyncio.get_running_loop().call_soon(self._on_change)
+
+    def _hang_up(self, region: str) -> None:
+        for reply in self._waiting[region]:
+            if not reply.done():
+                reply.set_exception(Hangup())

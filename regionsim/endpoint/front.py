@@ -1,0 +1,94 @@
+"""What answers a request to AWS: who signed it, which service it is for, what a Region says to it.
+
+The Region of a request is the one in its signature's scope; on a Region's own port it must be that one.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+
+from regionsim.endpoint import aws_json, sts
+from regionsim.endpoint.chaos import Chaos
+from regionsim.endpoint.door import Door
+from regionsim.endpoint.http import BadRequest, HttpRequest, HttpResponse
+from regionsim.endpoint.keyring import Keyring
+from regionsim.endpoint.sigv4 import Signature, Verifier, read_signature
+from regionsim.kms.errors import InvalidSignatureException, KmsError, KMSInternalException
+from regionsim.kms.plan import Call
+from regionsim.names.ids import new_uuid
+from regionsim.runtime.entropy import Stream
+
+
+class Front:
+    """The AWS side of a live endpoint. `tell_bug` hears of what should not have happened, as text."""
+
+    def __init__(
+        self,
+        door: Callable[[], Door],
+        keyring: Keyring,
+        chaos: Chaos,
+        stream: Stream,
+        now_s: Callable[[], float],
+        tell_bug: Callable[[str], None],
+    ) -> None:
+        self._door = door
+        self._keyring = keyring
+        self._chaos = chaos
+        self._stream = stream
+        self._verifier = Verifier(now_s)
+        self._tell_bug = tell_bug
+
+    async def answer(self, request: HttpRequest) -> HttpResponse:
+        """AWS's response. Errors: Hangup, Stalled: none, because of a fault."""
+        request_id = new_uuid(self._stream.bytes(16))
+        try:
+            signature = read_signature(request)
+            if signature.service == sts.SERVICE:
+                return self._answer_sts(request, signature, request_id)
+            call = self._call(request, signature, request_id)
+        except KmsError as refusal:
+            return self._refused(request, refusal, request_id)
+        return await self._answer_kms(request.region or signature.region, call, request_id)
+
+    def refused(self, request: HttpRequest, bad: BadRequest) -> HttpResponse:
+        """The response to a request that went over a limit."""
+        return self._refused(request, bad.refusal, new_uuid(self._stream.bytes(16)))
+
+    def _refused(self, request: HttpRequest, refusal: KmsError, request_id: str) -> HttpResponse:
+        is_query = "x-amz-target" not in request.headers and (
+            b"Action=" in request.body[:64] or "Action=" in request.query
+        )
+        return sts.refusal_response(refusal, request_id) if is_query else aws_json.refusal_response(refusal, request_id)
+
+    def _call(self, request: HttpRequest, signature: Signature, request_id: str) -> Call:
+        regions = self._door().simulation.regions
+        if signature.service != aws_json.SERVICE:
+            raise InvalidSignatureException("Credential should be scoped to correct service: 'kms'.")
+        if signature.region not in regions or request.region not in (None, signature.region):
+            raise InvalidSignatureException("Credential should be scoped to a valid region.")
+        signer = self._keyring.signer(signature.access_key_id, signature.token, signature.region)
+        self._verifier.verify(request, signature, signer.secret)
+        operation = aws_json.operation_of(request)
+        return aws_json.read_call(request, operation, signer.principal, request_id)
+
+    async def _answer_kms(self, region: str, call: Call, request_id: str) -> HttpResponse:
+        struck = await self._chaos.meet(aws_json.SERVICE, region, call.operation, request_id)
+        if struck is not None:
+            return struck
+        reply = await self._door().ask(region, call)
+        return aws_json.response_of(call.operation, reply, request_id)
+
+    def _answer_sts(self, request: HttpRequest, signature: Signature, request_id: str) -> HttpResponse:
+        """STS has no Regions of its own here: its global endpoint and every Region's answer alike."""
+        signer = self._keyring.signer(signature.access_key_id, signature.token, signature.region)
+        self._verifier.verify(request, signature, signer.secret)
+        directory = self._door().simulation.iam.latest
+        return sts.answer(request, signer.principal, request_id, self._keyring, directory)
+
+    def bug(self, request: HttpRequest) -> HttpResponse:
+        """The response to a request that ran into a bug of ours; called while its exception is handled."""
+        request_id = new_uuid(self._stream.bytes(16))
+        operation = request.headers.get("x-amz-target", f"{request.method} {request.path}")[:80]
+        self._tell_bug(f"a bug of regionsim, in {operation} (request {request_id}):\n{traceback.format_exc()}")
+        return aws_json.refusal_response(KMSInternalException(), request_id)

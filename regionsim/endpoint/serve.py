@@ -1,0 +1,43 @@
+"""`regionsim serve`: a world behind HTTP until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+from collections.abc import Callable
+
+from regionsim.endpoint.settings import ServeSettings
+from regionsim.endpoint.world import served
+from regionsim.runtime.loop import run_real_time
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+def serve(settings: ServeSettings, on_ready: Callable[[str], None], tell: Callable[[str], None]) -> bool:
+    """Serve until SIGTERM or Ctrl-C; True when it was Ctrl-C. `on_ready` hears the one line of JSON that says where.
+
+    Errors: ConfigError, ScenarioError.
+    """
+    return run_real_time(_serve(settings, on_ready, tell))
+
+
+async def _serve(settings: ServeSettings, on_ready: Callable[[str], None], tell: Callable[[str], None]) -> bool:
+    loop = asyncio.get_running_loop()
+    told: asyncio.Future[signal.Signals] = loop.create_future()
+
+    def heard(number: signal.Signals) -> None:
+        if not told.done():
+            told.set_result(number)
+
+    for number in _SIGNALS:
+        loop.add_signal_handler(number, heard, number)
+    try:
+        async with served(settings, tell) as world:
+            if not settings.is_loopback:
+                tell(f"listening on {settings.host}: everybody who reaches this machine can call, and break, this KMS")
+            on_ready(json.dumps(world.ready_line()))
+            return await told is signal.SIGINT
+    finally:
+        for number in _SIGNALS:
+            loop.remove_signal_handler(number)

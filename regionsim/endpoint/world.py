@@ -1,0 +1,223 @@
+"""A world that is served: its simulation in real time, its ports, and what whoever breaks it may do to it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from regionsim.accounts.directory import Directory
+from regionsim.endpoint.admin import Admin
+from regionsim.endpoint.asgi import ADMIN_PREFIX, Application
+from regionsim.endpoint.chaos import Chaos
+from regionsim.endpoint.door import Access, Door
+from regionsim.endpoint.folder import DataFolder
+from regionsim.endpoint.front import Front
+from regionsim.endpoint.keyring import Keyring
+from regionsim.endpoint.listeners import HttpServer, Port
+from regionsim.endpoint.settings import ServeSettings
+from regionsim.faults.kinds import Fault
+from regionsim.names.mistakes import ConfigError
+from regionsim.region.timers import Fired
+from regionsim.runtime.clock import NS_PER_MINUTE, WallClock
+from regionsim.runtime.entropy import OsEntropy
+from regionsim.runtime.tasks import Scope, sleep
+from regionsim.simulation.ground import live_ground
+from regionsim.simulation.simulation import Simulation
+from regionsim.store.errors import StoreError
+
+_DRAIN_S = 2.0
+_TRIM_EVERY_NS = NS_PER_MINUTE
+_NS_PER_S = 1_000_000_000
+
+
+class LiveWorld:
+    """One served world. `tell` hears what a person should know, a line or more of text."""
+
+    def __init__(self, settings: ServeSettings, tell: Callable[[str], None]) -> None:
+        self.settings = settings
+        self.plan = settings.world()
+        self._tell = tell
+        self._entropy = OsEntropy()
+        self._wall = WallClock()
+        self._is_temporary = settings.data is None
+        path = Path(tempfile.mkdtemp(prefix="regionsim-")) if settings.data is None else settings.data
+        self._folder = DataFolder(path)
+        self._changing = asyncio.Lock()
+        self._opening = asyncio.Lock()
+        self._scope = Scope("endpoint", on_failure=self._task_failed)
+        self._marks: list[tuple[int, int]] = []
+        self.audit_since_ns = 0
+        self.simulation: Simulation
+        self.door: Door
+        self.keyring = Keyring(self.directory, self._entropy.stream("keyring"), self.wall_s)
+        self.chaos = Chaos(self._entropy.stream("chaos"))
+        self.front = Front(
+            lambda: self.door, self.keyring, self.chaos, self._entropy.stream("front"), self.wall_s, tell
+        )
+        self.admin = Admin(self, self._entropy.stream("admin"))
+        self.server: HttpServer
+        self.shared: Port
+        self.ports: dict[str, Port] = {}
+
+    # Its life.
+
+    async def start(self) -> None:
+        """Boot the Regions, then open the ports. Errors: ConfigError; then nothing is left behind."""
+        try:
+            self.server = HttpServer(Application(self.front, self.admin.answer))
+            host = self.settings.address
+            self.shared = Port(self.server, host, self.settings.port)
+            self.ports = {region: Port(self.server, host, 0, region) for region in self.plan.regions}
+            await self._boot()
+        except BaseException:
+            self._let_go()
+            raise
+        await self.apply_access()
+        self._scope.spawn(self._trim_for_ever(), name="trim")
+
+    async def stop(self) -> None:
+        """Take no new connection, let what is under way end, close the Regions."""
+        for port in (self.shared, *self.ports.values()):
+            port.close()
+        await self.server.drain(_DRAIN_S)
+        self._scope.fence()
+        await self._scope.closed()
+        await self._end()
+        self._let_go()
+
+    def ready_line(self) -> dict[str, Any]:
+        """What a program that started us reads: where everything is."""
+        ready: dict[str, Any] = {
+            "ready": True,
+            "endpoint": self.shared.url,
+            "regions": {region: port.url for region, port in self.ports.items()},
+            "admin": f"{self.shared.url}{ADMIN_PREFIX}",
+        }
+        if self.admin.token is not None:
+            ready["token"] = self.admin.token
+        return ready
+
+    # What may be done to it.
+
+    def directory(self) -> Directory:
+        """The accounts as they are now."""
+        return self.simulation.iam.latest
+
+    def wall_s(self) -> float:
+        """The machine's time in seconds since 1970."""
+        return self._wall.now_ns() / _NS_PER_S
+
+    async def reset(self) -> None:
+        """An empty world again: no key, no record, no fault, no session, the machine's own time."""
+        async with self._changing:
+            await self._end()
+            self._folder.empty()
+            self.keyring.forget_sessions()
+            self.chaos.clear()
+            await self._boot()
+        await self.apply_access()
+
+    async def advance(self, duration_ns: int) -> tuple[Fired, ...]:
+        """Let that much time pass in the world; what fell due, in order."""
+        async with self._changing:
+            return await self.simulation.advance(duration_ns)
+
+    async def begin_fault(self, fault: Fault, name: str | None = None, *, for_ns: int | None = None) -> str:
+        """Switch a fault on, and return when clients meet it; its name ends it. `for_ns`: of real time.
+
+        Errors: FaultError when the name is taken.
+        """
+        chosen = self.simulation.begin_fault(fault, name)
+        await self.apply_access()
+        if for_ns is not None:
+            self._scope.call_later_ns(for_ns, self._fault_over, chosen, fault)
+        return chosen
+
+    async def end_fault(self, name: str) -> None:
+        """Switch a fault off, or all of them (`all`), and return when clients meet it no more. Errors: FaultError."""
+        self.simulation.end_fault(name)
+        await self.simulation.lives_ended()
+        await self.apply_access()
+
+    def _fault_over(self, name: str, fault: Fault) -> None:
+        if self.simulation.faults.by_name.get(name) is fault:  # else it was ended before, and another has its name
+            self.simulation.end_fault(name)
+
+    async def apply_access(self) -> None:
+        """Let every Region's port be as the faults that are on want it; the shared port is always open."""
+        async with self._opening:
+            await self.shared.be(Access.OPEN)
+            for region, port in self.ports.items():
+                await port.be(self.door.access(region))
+
+    # Inside.
+
+    async def _boot(self) -> None:
+        clock = WallClock(
+            offset_ns=self._folder.read_offset_ns(),
+            on_advance=None if self._is_temporary else self._folder.write_offset_ns,
+        )
+        ground = live_ground(
+            self._folder.path, sealing_key=self.settings.seal_key, clock=clock, is_durable=not self._is_temporary
+        )
+        self.audit_since_ns = clock.now_ns()
+        self._marks = []
+        self.simulation = Simulation(self.plan, ground)
+        self.door = Door(self.simulation, self._faults_changed)
+        try:
+            await self.simulation.start()
+        except StoreError as error:
+            raise ConfigError(f"the disk under '{self._folder.path}' does not serve: {error}") from None
+
+    async def _end(self) -> None:
+        self.door.close()
+        await self.simulation.stop()
+        self.simulation.close_hsms()
+
+    def _let_go(self) -> None:
+        for port in (*self.ports.values(), *([self.shared] if hasattr(self, "shared") else [])):
+            port.close()
+        self._folder.close()
+        if self._is_temporary:
+            shutil.rmtree(self._folder.path, ignore_errors=True)
+
+    def _faults_changed(self) -> None:
+        if not self._scope.is_fenced:
+            self._scope.spawn(self.apply_access(), name="access")
+
+    def _task_failed(self, error: BaseException) -> None:
+        self._tell(f"a bug of regionsim: {type(error).__name__} in the endpoint")
+
+    async def _trim_for_ever(self) -> None:
+        """Forget records that are older than what is kept, by the machine's clock: `advance` ages nothing."""
+        while True:
+            await sleep(_TRIM_EVERY_NS)
+            now_ns, world_ns = self._wall.now_ns(), self.simulation.clock.now_ns()
+            self._marks.append((now_ns, world_ns))
+            old = [mark for mark in self._marks if mark[0] <= now_ns - self.settings.audit_keep_ns]
+            if not old:
+                continue
+            self._marks = self._marks[len(old) :]
+            before_ns = old[-1][1]
+            for region in self.simulation.regions.values():
+                if region.is_up:
+                    with contextlib.suppress(StoreError):
+                        await region.store.drop_audit(before_ns)
+            self.audit_since_ns = max(self.audit_since_ns, before_ns)
+
+
+@asynccontextmanager
+async def served(settings: ServeSettings, tell: Callable[[str], None]) -> AsyncIterator[LiveWorld]:
+    """A world that is up while the block runs. Errors: ConfigError."""
+    world = LiveWorld(settings, tell)
+    await world.start()
+    try:
+        yield world
+    finally:
+        await world.stop()

@@ -1,0 +1,203 @@
+"""The admin API: faults, records, time, chaos; and who may use it."""
+
+import socket
+import time
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.conformance.clients import QUICK, client
+
+
+def test_faults_are_switched_on_listed_and_ended(world, admin):
+    status, fault = admin("POST", "/faults", {"region_outage": "us-east-1"})
+    assert (status, fault["id"], fault["fault"]) == (201, "region_outage", {"region_outage": "us-east-1"})
+    assert admin("GET", "/faults")[1]["faults"] == [fault]
+    assert admin("GET", "/health")[1]["regions"]["us-east-1"] == {"is_up": True, "is_reachable": False}
+    assert admin("DELETE", "/faults/region_outage") == (200, {"ended": "region_outage"})
+    assert admin("GET", "/faults")[1]["faults"] == []
+
+
+def test_a_fault_ends_by_itself(world, admin):
+    body = {"fault": {"link_cut": ["us-east-1", "eu-west-1"]}, "name": "cable", "for": "200ms"}
+    assert admin("POST", "/faults", body)[1]["id"] == "cable"
+    end = time.monotonic() + 10
+    while admin("GET", "/faults")[1]["faults"]:
+        assert time.monotonic() < end, "the fault is still on"
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize(
+    ("body", "what", "advice"),
+    [
+        ({"region_outage": "us-east-9"}, "'us-east-9' is not a Region here", "us-east-1"),
+        ({"region_outag": "us-east-1"}, "no such fault: 'region_outag'", "region_outage"),
+        ({}, "a fault is a mapping of one word", "region_outage"),
+        ([], "a fault is a JSON object", "region_outage"),
+        ({"fault": {"region_crash": "us-east-1"}, "more": 1}, "beside 'fault'", "region_outage"),
+        ({"region_outage": "us-east-1", "for": "soon"}, "for:", "30m"),
+        ({"region_outage": "us-east-1", "name": "a/b"}, "without a slash", "region_outage"),
+    ],
+)
+def test_a_wrong_fault_is_told_with_advice(admin, body, what, advice):
+    status, answer = admin("POST", "/faults", body)
+    assert status == 400
+    assert what in answer["error"]["what"]
+    assert advice in answer["error"]["what"] + answer["error"]["advice"]
+    assert admin("GET", "/faults")[1]["faults"] == []
+
+
+def test_what_is_not_there(admin):
+    assert admin("DELETE", "/faults/nothing")[0] == 404
+    assert admin("GET", "/nothing")[0] == 404
+    assert admin("PUT", "/health")[0] == 405
+    assert admin("POST", "/time/advance", {"fortnights": 1})[1]["error"]["what"] == "there is no 'fortnights' here"
+
+
+@pytest.mark.parametrize("body", [{}, {"days": -1}, {"days": True}, {"duration": "soon"}, {"days": 1e9}, [], "x"])
+def test_a_wrong_amount_of_time(admin, body):
+    before = admin("GET", "/time")[1]["ahead_seconds"]
+    assert admin("POST", "/time/advance", body)[0] == 400
+    assert admin("GET", "/time")[1]["ahead_seconds"] - before < 1
+
+
+def test_time_passes_in_order_and_signatures_stay_valid(world, kms, admin):
+    key_id = kms.create_key()["KeyMetadata"]["KeyId"]
+    kms.schedule_key_deletion(KeyId=key_id, PendingWindowInDays=7)
+    status, answer = admin("POST", "/time/advance", {"days": 8})
+    assert status == 200
+    assert ("deletion", key_id) in {(one["what"], one["subject"]) for one in answer["fired"]}
+    assert [one["at"] for one in answer["fired"]] == sorted(one["at"] for one in answer["fired"])
+    with pytest.raises(ClientError, match="does not exist"):
+        kms.describe_key(KeyId=key_id)
+    assert admin("GET", "/time")[1]["ahead_seconds"] == pytest.approx(8 * 86_400, abs=60)
+
+
+def test_records_are_cloudtrails_and_can_be_asked_for(world, kms, admin):
+    key_id = kms.create_key()["KeyMetadata"]["KeyId"]
+    for _ in range(3):
+        kms.encrypt(KeyId=key_id, Plaintext=b"secret", EncryptionContext={"order": "4711"})
+    with pytest.raises(ClientError):
+        kms.describe_key(KeyId="00000000-0000-0000-0000-000000000000")
+    page = admin("GET", f"/events?event=Encrypt&key={key_id}&limit=2")[1]
+    assert [event["eventName"] for event in page["events"]] == ["Encrypt", "Encrypt"]
+    assert page["events"][0]["requestParameters"]["encryptionContext"] == {"order": "4711"}
+    assert page["events"][0]["sourceIPAddress"] == "127.0.0.1"
+    rest = admin("GET", f"/events?event=Encrypt&key={key_id}&limit=2&after={page['next']}")[1]
+    assert (len(rest["events"]), rest["next"]) == (1, None)
+    assert [e["eventName"] for e in admin("GET", "/events?error=NotFoundException")[1]["events"]] == ["DescribeKey"]
+    assert len(admin("GET", "/events?as=admin&region=us-east-1")[1]["events"]) == 5
+    assert admin("GET", "/events?since=2100-01-01T00:00:00Z")[1]["events"] == []
+    assert admin("GET", "/events?colour=red")[0] == 400
+    assert "secret" not in str(admin("GET", "/events"))
+
+
+def test_why_is_told_in_this_world_and_of_a_case(world, kms, admin):
+    key_id = kms.create_key()["KeyMetadata"]["KeyId"]
+    asked = {"as": "admin", "action": "kms:Decrypt", "key": key_id, "region": "us-east-1"}
+    assert admin("POST", "/policies/explain", asked)[1]["decision"] == "Allowed"
+    case = {"principal": "arn:aws:iam::111122223333:user/bob", "action": "kms:Decrypt"}
+    case["resource"] = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+    assert admin("POST", "/policies/explain", case)[1]["decision"] == "ImplicitlyDenied"
+    assert admin("POST", "/policies/explain", {"as": "nobody", **asked, "key": "x"})[0] == 400
+    assert admin("POST", "/policies/explain", {"principal": "x"})[0] == 400
+
+
+def test_chaos_rules_have_localstacks_shape(world, kms, admin):
+    rule = {
+        "service": "kms",
+        "region": "us-east-1",
+        "operation": "ListKeys",
+        "error": {"statusCode": 500, "code": "Oops"},
+    }
+    assert admin("POST", "/chaos/faults", [rule])[1] == [{**rule, "probability": 1.0}]
+    with pytest.raises(ClientError) as error:
+        kms.list_keys()
+    assert error.value.response["Error"]["Code"] == "Oops"
+    assert error.value.response["ResponseMetadata"]["HTTPStatusCode"] == 500
+    kms.list_aliases()
+    client(world.endpoint, "eu-west-1").list_keys()
+    other = {"service": "s3"}
+    assert len(admin("PATCH", "/chaos/faults", [other])[1]) == 2
+    assert len(admin("DELETE", "/chaos/faults", [rule])[1]) == 1
+    kms.list_keys()
+    assert admin("DELETE", "/chaos/faults")[1] == []
+    assert admin("POST", "/chaos/effects", {"latency": 30})[1] == {"latency": 30}
+    kms.list_keys()
+    assert admin("GET", "/chaos/effects")[1] == {"latency": 30}
+    assert admin("POST", "/chaos/faults", [{"probability": 2}])[0] == 400
+
+
+def test_figures_for_prometheus(world, kms, admin):
+    kms.list_keys()
+    import urllib.request
+
+    with urllib.request.urlopen(f"{world.admin}/metrics") as answer:
+        assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
+        lines = answer.read().decode().splitlines()
+    assert 'regionsim_requests_total{region="us-east-1"} 1' in lines
+    assert 'regionsim_region_up{region="eu-west-1"} 1' in lines
+
+
+def test_the_document_lists_every_route(world, admin):
+    document = admin("GET", "/openapi.json")[1]
+    assert document["openapi"] == "3.1.0"
+    listed = {(method.upper(), path) for path, of in document["paths"].items() for method in of}
+    assert listed == {(route.method, f"/_regionsim{route.path}") for route in world._up.admin.routes}
+    ids = [operation["operationId"] for of in document["paths"].values() for operation in of.values()]
+    assert len(ids) == len(set(ids))
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "http://evil.example"},
+        {"Origin": "null"},
+        {"Host": "evil.example"},
+        {"Host": "evil.example:4599"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+    ],
+)
+def test_a_web_page_may_not_use_it(admin, headers):
+    status, answer = admin("POST", "/faults", {"region_outage": "us-east-1"}, headers)
+    assert status == 403, answer
+    assert admin("GET", "/faults")[1]["faults"] == []
+
+
+def test_it_is_not_on_a_regions_own_port(world, admin):
+    status, _ = admin("GET", world.regions["us-east-1"] + "/_regionsim/health")
+    assert status == 400
+
+
+def test_the_accounts_are_edited_live(world, admin):
+    keys = {"users": {"bob": {}}, "access_keys": {"AKIABOB": {"user": "bob", "secret": "s"}}}
+    assert admin("PUT", "/accounts/222222222222", keys)[0] == 200
+    assert admin("GET", "/accounts")[1]["222222222222"]["access_keys"] == {"AKIABOB": "bob"}
+    bob = client(world.endpoint, service="sts", key=("AKIABOB", "s"), config=QUICK)
+    assert bob.get_caller_identity()["Account"] == "222222222222"
+    policy = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "kms:*", "Resource": "*"}]}
+    change = {"put_user_policy": {"account": "222222222222", "user": "bob", "policy": policy}}
+    assert admin("POST", "/iam", change)[1] == {"changed": "bob", "action": "put_user_policy"}
+    change["put_user_policy"]["user"] = "bobb"
+    assert "bob" in str(admin("POST", "/iam", change))
+    assert admin("PUT", "/accounts/12", {})[0] == 400
+    named = {"users": {"eve": {"policies": [{"file": "/etc/hostname"}]}}}
+    assert "not in a file" in str(admin("PUT", "/accounts/222222222222", named))
+
+
+def test_junk_on_the_socket_is_refused_and_nobody_else_notices(world, kms):
+    port = int(world.endpoint.rpartition(":")[2])
+    for junk in (
+        b"\r\n\r\n",
+        b"GET\r\n\r\n",
+        b"\x00" * 200,
+        b"POST / HTTP/9.9\r\n\r\n",
+        b"GET / HTTP/1.1\r\nA" + b"a" * 99_999,
+    ):
+        with socket.create_connection(("127.0.0.1", port), timeout=5) as raw:
+            raw.sendall(junk)
+            raw.shutdown(socket.SHUT_WR)
+            answer = raw.recv(65_536)
+            assert b"500" not in answer[:20]
+    kms.list_keys()
