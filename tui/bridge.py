@@ -39,7 +39,13 @@ _NOTABLE_CHANGES = frozenset(
         Happening.KEY_DELETED,
     }
 )
-_LIVES = {"region_crashed": "the hosts lost their memory", "region_booted": "the hosts are up"}
+_LIVES = {
+    "region_crashed": "the hosts lost their memory",
+    "region_booted": "the hosts are up",
+    "hsms_serving": "{serving} of {hsms} HSMs",
+    "domain_recovered": "from its sealed token",
+    "domain_not_recovered": "its sealed token cannot be opened",
+}
 _NOTABLE = frozenset({Kind.DENIED, Kind.FAULT, Kind.LIFE, Kind.STEP})
 
 
@@ -217,7 +223,7 @@ class Bridge:
                 subject = self._name(str(fields["key"]))
                 self._add(event.t_ns, event.region, kind, subject=subject, kind=Kind.CHANGE)
             case kind if kind in _LIVES and fields.get("boot") != 1:
-                self._add(event.t_ns, event.region, kind, subject=_LIVES[kind], kind=Kind.LIFE)
+                self._add(event.t_ns, event.region, kind, subject=_LIVES[kind].format_map(fields), kind=Kind.LIFE)
             case _:
                 pass
 

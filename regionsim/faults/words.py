@@ -76,8 +76,8 @@ class FaultWord:
 
 _LATER = frozenset(
     {
-        "region_data_loss", "az_outage", "hsm_offline", "hsm_zeroised", "hsm_slow", "hsm_errors", "disk_slow",
-        "disk_errors", "disk_full", "disk_torn_write", "clock_skew", "throttle", "control_plane_outage", "dns_outage",
+        "region_data_loss", "disk_slow", "disk_errors",
+        "disk_full", "disk_torn_write", "clock_skew", "throttle", "control_plane_outage", "dns_outage",
     }
 )  # fmt: skip
 

@@ -85,6 +85,11 @@ class Fleet:
         return any(hsm.is_serving for hsm in self.hsms)
 
     @property
+    def serving_count(self) -> int:
+        """How many HSMs take jobs."""
+        return sum(hsm.is_serving for hsm in self.hsms)
+
+    @property
     def jobs_done(self) -> int:
         return sum(hsm.jobs_done for hsm in self.hsms)
 
@@ -165,14 +170,14 @@ class Fleet:
     async def _join_empty(self, sponsor: Callable[[], DomainState | None], join_ns: int) -> None:
         self._begin_joining(sponsor, join_ns)
         await self._all_joined()
-        if sponsor() is not None:
+        if any(hsm.state is HsmState.EMPTY for hsm in self.hsms) and sponsor() is not None:
             # Those that had begun before, with another sponsor, may have found nobody.
             self._begin_joining(sponsor, join_ns)
             await self._all_joined()
 
     def _begin_joining(self, sponsor: Callable[[], DomainState | None], join_ns: int) -> None:
         for hsm in self.hsms:
-            if hsm.state is HsmState.EMPTY:
+            if hsm.state is HsmState.EMPTY and hsm.is_online:
                 name = f"hsm/{self.region}/{hsm.index}/join"
                 self._joinings[hsm.index] = self._scope.spawn(hsm.join(sponsor, join_ns), name=name)
 
@@ -228,7 +233,15 @@ class Fleet:
         for hsm in self.hsms:
             if hsm.state is HsmState.ZEROISED:
                 hsm.restart()
-        await self._join_empty(lambda: self._newest_domain() or domain, self._profile.join_ns)
+        await self.join_again(lambda: domain)
+
+    def power_on(self, index: int) -> None:
+        """Power one HSM off and on; it is EMPTY until it has joined (`join_again`)."""
+        self.hsms[index].restart()
+
+    async def join_again(self, last_resort: Callable[[], DomainState | None]) -> None:
+        """Let every EMPTY HSM in reach join: a member if there is one, else the domain that `last_resort` has."""
+        await self._join_empty(lambda: self._newest_domain() or last_resort(), self._profile.join_ns)
 
     def secrets_for_scan(self) -> Iterator[bytes]:
         """The raw bytes of every secret held now. For tests that search files and links for them; for nothing else.

@@ -147,7 +147,7 @@ class Hsm(Confined):
     def join(self, sponsor: Callable[[], DomainState | None], join_ns: int) -> Coroutine[Any, Any, bool]:
         """Begin to join; awaited, it ends `join_ns` later in the domain that `sponsor` then hands over.
 
-        False when the sponsor has none, or this HSM was stopped meanwhile.
+        False when the sponsor has none, or this HSM was stopped meanwhile or is out of reach then.
         """
         assert self._state is HsmState.EMPTY, f"an HSM that is {self._state} cannot join"
         self._enter(HsmState.JOINING)
@@ -158,7 +158,7 @@ class Hsm(Confined):
             await sleep(join_ns)
         if self._incarnation != incarnation:
             return False
-        domain = sponsor()
+        domain = sponsor() if self._is_online else None
         if domain is None:
             self._enter(HsmState.EMPTY)
             return False
@@ -304,8 +304,9 @@ class Hsm(Confined):
             raise
         if self._in_service is not visit:
             return  # it was failed meanwhile
-        drawn_ns = round(visit.time.service_ns * self.slow_factor)
         spent_ns = now_ns() - started_ns
+        # Of work that nothing was drawn for, the time that it really took is what a fault makes longer.
+        drawn_ns = round((visit.time.service_ns or spent_ns) * self.slow_factor)
         if drawn_ns > spent_ns:
             self._service_end = call_later_ns(drawn_ns - spent_ns, self._served, visit, started_ns, drawn_ns, outcome)
         else:

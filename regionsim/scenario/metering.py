@@ -16,6 +16,8 @@ _NS_PER_SECOND = 1e9
 _LOOK_EVERY_NS = 1_000_000
 _LOOK_LESS_AFTER_NS = 1_000_000_000
 _LOOK_AT_MOST_NS = 1_000_000_000
+_LOOKS_PER_TIME_PAST = 1000
+"""What takes days need not be known to the second, and some of it never ends."""
 
 
 @dataclass(slots=True)
@@ -135,8 +137,9 @@ class Meter:
                 self._recoveries_ns.append(now_ns() - since_ns)
                 self._healed_at_ns = None
                 return
-            if now_ns() - since_ns > _LOOK_LESS_AFTER_NS:
-                pause_ns = min(pause_ns * 5 // 4, _LOOK_AT_MOST_NS)
+            past_ns = now_ns() - since_ns
+            if past_ns > _LOOK_LESS_AFTER_NS:
+                pause_ns = max(min(pause_ns * 5 // 4, _LOOK_AT_MOST_NS), past_ns // _LOOKS_PER_TIME_PAST)
 
     def _key_changed(self, region: str, key_id: str, key: KmsKey | None) -> None:
         at_ns = self._simulation.clock.now_ns()

@@ -24,7 +24,13 @@ _GATHER_NS = 60_000_000_000
 """How long a line about many keys waits for more of them, at most."""
 _HAPPENINGS = frozenset(Happening)
 _FAULTS = frozenset({"fault_begins", "fault_ends"})
-_LIVES = {"region_crashed": "the hosts lost their memory", "region_booted": "the hosts are up, {keys} keys"}
+_LIVES = {
+    "region_crashed": "the hosts lost their memory",
+    "region_booted": "the hosts are up, {keys} keys",
+    "hsms_serving": "{serving} of {hsms} HSMs",
+    "domain_recovered": "from its sealed token",
+    "domain_not_recovered": "its sealed token cannot be opened",
+}
 
 
 WATCHED = frozenset({*_HAPPENINGS, *_FAULTS, *_LIVES, "keys_installed"})

@@ -11,8 +11,8 @@ from contextlib import AsyncExitStack
 from functools import partial
 from itertools import islice
 
-from regionsim.faults.active import HEAL_ALL, ActiveFaults
-from regionsim.faults.kinds import Fault, RegionCrash
+from regionsim.faults.active import ActiveFaults
+from regionsim.faults.kinds import Fault
 from regionsim.faults.tally import FaultTally
 from regionsim.faults.verdicts import CallVerdict
 from regionsim.faults.vocabulary import describe, name_of
@@ -30,6 +30,7 @@ from regionsim.runtime.entropy import Stream
 from regionsim.runtime.tasks import Scope, call_later_ns, now_ns
 from regionsim.simulation.advance import let_time_pass
 from regionsim.simulation.bulk import make_bulk
+from regionsim.simulation.fleets import FleetFaults
 from regionsim.simulation.ground import Ground
 from regionsim.simulation.iam_copies import IamCopies
 from regionsim.simulation.lives import Lives
@@ -75,6 +76,14 @@ class Simulation:
         self.bulk_key_ids: frozenset[str] = frozenset()
         """The ids of those that are one of many."""
         self._lives = Lives(self.regions, self._scope, ground.trace)
+        self._fleets = FleetFaults(
+            {name: region.fleet for name, region in self.regions.items()},
+            ground.vault,
+            entropy=ground.entropy,
+            trace=ground.trace,
+            scope=self._scope,
+            on_met=self.fault_tally.met,
+        )
 
     async def start(self) -> None:
         """Boot every Region; they have been running for long, so their HSMs serve at once.
@@ -195,29 +204,31 @@ class Simulation:
     def begin_fault(self, fault: Fault, name: str | None = None) -> str:
         """Switch a fault on; its name is what ends it. Errors: FaultError when the name is taken."""
         chosen = name if name is not None else self.faults.free_name(fault)
-        self.faults = self.faults.add(chosen, fault)
+        before, self.faults = self.faults, self.faults.add(chosen, fault)
         self.fault_tally.begin(chosen)
         self.trace.emit("", "fault_begins", fault=name_of(fault), name=chosen, what=describe(fault))
-        self._note_all()
-        if isinstance(fault, RegionCrash):
-            if self.regions[fault.region].is_up:
-                self.fault_tally.met((chosen,))  # to lose one's memory is an effect, whoever calls or not
-            self._lives.ask(fault.region, is_up=False)
+        self._follow(before)
         return chosen
 
     def end_fault(self, name: str) -> None:
         """Switch a fault off, or all of them (`all`). Errors: FaultError when none of that name is on."""
-        ended = dict(self.faults.by_name) if name == HEAL_ALL else {name: self.faults.by_name.get(name)}
-        self.faults = self.faults.heal(name)
-        for ended_name, fault in ended.items():
-            assert fault is not None
-            self.trace.emit("", "fault_ends", fault=name_of(fault), name=ended_name, what=describe(fault))
-            if isinstance(fault, RegionCrash) and not any(
-                isinstance(other, RegionCrash) and other.region == fault.region for other in self.faults
-            ):
-                self._lives.ask(fault.region, is_up=True)
-        self.iam.thaw()
+        before, self.faults = self.faults, self.faults.heal(name)
+        for ended, fault in before.by_name.items():
+            if ended not in self.faults.by_name:
+                self.trace.emit("", "fault_ends", fault=name_of(fault), name=ended, what=describe(fault))
+        self._follow(before)
+
+    def _follow(self, before: ActiveFaults) -> None:
+        """Let the world be as the faults that are on say; `before` are those that were."""
         self._note_all()
+        self._fleets.follow(self.faults)
+        for name, region in self.regions.items():
+            taking = self.faults.names_taking_power(name)
+            if taking and region.is_up:
+                self.fault_tally.met(taking)  # to lose one's memory is an effect, whoever calls or not
+            if bool(taking) == before.has_power(name):
+                self._lives.ask(name, is_up=not taking)
+        self.iam.thaw()
 
     def _is_iam_frozen(self, region: str) -> bool:
         names = self.faults.names_freezing_iam(region)
@@ -231,8 +242,9 @@ class Simulation:
 
     @property
     def is_settled(self) -> bool:
-        """True when every Region is up and reachable and nothing that one owes another is outstanding."""
-        return all(
+        """True when every Region is up and reachable, all HSMs serve, and nothing that one owes another is
+        outstanding."""
+        return self._fleets.are_whole and all(
             region.is_up and region.unfinished_count == 0 and self.faults.region_reachable(name)
             for name, region in self.regions.items()
         )

@@ -316,3 +316,22 @@ async def test_nothing_is_traced_where_there_is_no_trace() -> None:
     fleet.rotate_domain_key()
     await fleet.perform(RANDOM)
     assert fleet.jobs_done == 1
+
+
+@in_virtual_time
+async def test_an_hsm_out_of_reach_does_not_join_before_it_is_in_reach() -> None:
+    fleet = await World().started(hsm_count=2, profile=fixed_profile(0, join_ns=100 * MS))
+    world_domain = fleet.hsms[1].domain
+    fleet.power_on(0)
+    fleet.go_offline(0)
+    await fleet.join_again(lambda: None)
+    assert states(fleet) == [EMPTY, OPERATIONAL]
+    fleet.come_online(0)
+    await sleep(50 * MS)
+    fleet.go_offline(0)  # while it joins
+    await sleep(60 * MS)
+    assert states(fleet) == [EMPTY, OPERATIONAL]
+    fleet.come_online(0)
+    await sleep(101 * MS)
+    assert states(fleet) == [OPERATIONAL, OPERATIONAL]
+    assert fleet.hsms[0].domain is world_domain
