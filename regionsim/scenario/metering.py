@@ -129,11 +129,11 @@ class Meter:
         self._scope.spawn(self._recover(self._heals, at_ns), name="recovery")
 
     async def _recover(self, heal: int, since_ns: int) -> None:
-        """Look every millisecond for a second, then less and less often, until the Regions agree or a fault begins."""
+        """Look every millisecond for a second, then less and less often, until all is recovered or a fault begins."""
         pause_ns = _LOOK_EVERY_NS
         while heal == self._heals:
             await sleep(pause_ns)
-            if heal == self._heals and self._simulation.is_settled:
+            if heal == self._heals and self._simulation.is_recovered:
                 self._recoveries_ns.append(now_ns() - since_ns)
                 self._healed_at_ns = None
                 return

@@ -242,12 +242,16 @@ class Simulation:
 
     @property
     def is_settled(self) -> bool:
-        """True when every Region is up and reachable, all HSMs serve, and nothing that one owes another is
-        outstanding."""
-        return self._fleets.are_whole and all(
+        """True when every Region is up and reachable and nothing that one owes another is outstanding."""
+        return all(
             region.is_up and region.unfinished_count == 0 and self.faults.region_reachable(name)
             for name, region in self.regions.items()
         )
+
+    @property
+    def is_recovered(self) -> bool:
+        """True when the world is settled, and every HSM serves."""
+        return self.is_settled and self._fleets.are_whole
 
     def snapshot(self) -> Snapshot:
         """The frozen picture of this instant."""

@@ -226,7 +226,7 @@ MISTAKES = [
     ("{region_outage: us-east-1}", "{§region_outge: us-east-1}", "no such fault: 'region_outge'; did you mean"),
     ("{region_outage: us-east-1}", "{region_outage: §us-est-1}", "'us-est-1' is not a Region here; did you mean"),
     ("{region_outage: us-east-1}", "{region_outage: §eu-west-2}", "'eu-west-2' is not a Region here"),
-    ("{region_outage: us-east-1}", "{§hsm_slow: us-east-1}", "fault 'hsm_slow' is not in this version"),
+    ("{region_outage: us-east-1}", "{§region_data_loss: us-east-1}", "fault 'region_data_loss' is not in"),
     ("{region_outage: us-east-1}", "{link_cut: [us-east-1, §us-east-1]}", "a link joins two Regions"),
     ("{region_outage: us-east-1}", "§region_outage", "a fault is a mapping of one word"),
     ("for: 10s", "for: §0s", "for must be longer than nothing"),

@@ -37,6 +37,10 @@ async def key_and_blob(world: Play) -> tuple[str, bytes]:
     return key_id, blob
 
 
+async def recovered(world: Play) -> None:
+    await world.until(lambda: world.simulation.is_recovered, 3, "the world to recover")
+
+
 async def is_kept(world: Play, blob: bytes) -> bool:
     return (await world.call(US, "Decrypt", CiphertextBlob=blob))["Plaintext"] == b"kept"
 
@@ -54,7 +58,7 @@ def test_hsms_out_of_reach_are_back_at_once_and_the_others_serve_meanwhile(tmp_p
         assert await is_kept(world, blob)
         world.heal()
         assert [count for _, count in told(world)] == [1, 0, 1, 3]
-        assert world.simulation.is_settled
+        assert world.simulation.is_recovered
         assert not world.happened("domain_recovered")
 
 
@@ -76,7 +80,7 @@ def test_an_hsm_that_lost_its_keys_joins_again_when_the_fault_is_over(tmp_path, 
         assert fleet.serving_count == 2
         world.heal()
         assert fleet.hsms[0].is_serving is not joins
-        assert world.simulation.is_settled is not joins
+        assert world.simulation.is_recovered is not joins
         await world.rest(3)
         assert states(fleet) == [OPERATIONAL] * 3
         assert told(world) == [(0, 2), (12 if joins else 10, 3)]
@@ -95,7 +99,7 @@ def test_a_lost_domain_is_recovered_when_the_fault_is_over_each_time_as_it_last_
             assert (await world.call(US, "ListKeys"))["Keys"]
             await world.rest(3600)
             world.heal()
-            await world.settled(within_s=3)
+            await recovered(world)
             assert await is_kept(world, blob)
             assert len(world.happened("domain_recovered", US)) == number + 1
             await world.rest(DAY_S)  # a new domain key
@@ -112,7 +116,7 @@ def test_a_lost_domain_is_not_rotated_and_hosts_boot_without_it(tmp_path):
         world.heal("crash")
         await world.rest(40 * DAY_S)
         world.heal("lost")
-        await world.settled(within_s=3)
+        await recovered(world)
         assert world.region(US).fleet.hsms[0].domain.epoch == epoch
         assert await is_kept(world, blob)
         await world.rest(3600)
@@ -132,7 +136,7 @@ def test_out_of_reach_and_wiped_end_in_any_order(tmp_path, order):
         await world.rest(60)
         assert world.region(US).fleet.serving_count == 0
         world.heal(order[1])
-        await world.settled(within_s=3)
+        await recovered(world)
         assert await is_kept(world, blob)
 
 
@@ -151,7 +155,7 @@ def test_wiped_again_at_the_instant_of_healing_they_stay_wiped(tmp_path):
         await world.rest(10)
         assert states(world.region(US).fleet) == [ZEROISED] * 3
         world.heal()
-        await world.settled(within_s=3)
+        await recovered(world)
         assert await is_kept(world, blob)
 
 
@@ -170,7 +174,7 @@ def test_no_zone_left_is_no_region_left(tmp_path):
         assert states(world.region(US).fleet) == [ZEROISED, OPERATIONAL, ZEROISED]
         assert await is_kept(world, blob)
         world.heal("all")
-        await world.settled(within_s=3)
+        await recovered(world)
 
 
 def test_slow_hsms_and_failing_ones(tmp_path):
