@@ -21,21 +21,15 @@ from enum import StrEnum
 from functools import partial
 from typing import Any
 
+from regionsim.hsm.algorithms.key_pair import Draws
 from regionsim.hsm.confined import Confined
 from regionsim.hsm.domain import DomainState
 from regionsim.hsm.memory import HsmMemory
-from regionsim.hsm.profiles import JobTime, Profile, material_count
+from regionsim.hsm.profiles import JobTime, Profile
 from regionsim.hsm.replication_keys import ReplicationRegistry
+from regionsim.hsm.slow_jobs import is_slow
 from regionsim.kms.errors import KmsError, KMSInternalException
-from regionsim.kms.hsm_jobs import (
-    AcceptAgreement,
-    CompleteAgreement,
-    HsmAnswer,
-    HsmJob,
-    ImportMaterial,
-    MakeWrappingKey,
-    OfferAgreement,
-)
+from regionsim.kms.hsm_jobs import HsmAnswer, HsmJob
 from regionsim.runtime.entropy import Entropy
 from regionsim.runtime.loop import is_real_time
 from regionsim.runtime.strands import Signal
@@ -46,16 +40,8 @@ JOBS_AT_ONCE = 256
 QUEUE_LIMIT = 10_000
 """Jobs that wait for one HSM; the next one is refused."""
 
-_LONG_JOBS = frozenset({OfferAgreement, AcceptAgreement, CompleteAgreement, MakeWrappingKey, ImportMaterial})
-_MANY_MATERIALS = 64
-"""A batch of so many takes half a millisecond, as the long jobs do."""
-
 Outcome = HsmAnswer | KmsError
 _NOTHING = HsmAnswer()
-
-
-def _is_long(job: HsmJob) -> bool:
-    return type(job) in _LONG_JOBS or material_count(job) > _MANY_MATERIALS
 
 
 class HsmState(StrEnum):
@@ -105,6 +91,7 @@ class Hsm(Confined):
         self._registry = registry
         # Three streams: neither the profile nor a fault shifts the keys that a seed gives.
         self._stream = entropy.stream(f"hsm/{region}/{index}")
+        self._draws = Draws(stream=self._stream, is_seeded=entropy.is_seeded)
         self._times = entropy.stream(f"hsm/{region}/{index}/times")
         self._errors = entropy.stream(f"hsm/{region}/{index}/errors")
         self._state = HsmState.EMPTY
@@ -162,7 +149,7 @@ class Hsm(Confined):
         if domain is None:
             self._enter(HsmState.EMPTY)
             return False
-        self._memory = HsmMemory(domain, self._registry, self._stream)
+        self._memory = HsmMemory(domain, self._registry, self._draws)
         self._enter(HsmState.OPERATIONAL)
         return True
 
@@ -278,7 +265,7 @@ class Hsm(Confined):
         self._in_service = visit
         compute = partial(self._compute, self._operational_memory(), visit.job)
         started_ns = now_ns()
-        if visit.job is not None and _is_long(visit.job) and is_real_time():
+        if visit.job is not None and is_slow(visit.job) and is_real_time():
             computing = asyncio.get_running_loop().run_in_executor(self._thread(), compute)
             computing.add_done_callback(lambda done: self._computed(visit, started_ns, done.result))
         else:

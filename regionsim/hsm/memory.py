@@ -11,26 +11,18 @@ from collections.abc import Iterator
 from typing import assert_never
 
 from regionsim.hsm.algorithms.importing import WrappingKey
-from regionsim.hsm.algorithms.symmetric import AES_KEY_BYTES, GCM_NONCE_BYTES, DataKeys, material_id_of
+from regionsim.hsm.algorithms.key_pair import Draws, EncryptingPair
+from regionsim.hsm.algorithms.key_pairs import key_pair, new_private_key
+from regionsim.hsm.algorithms.symmetric import GCM_NONCE_BYTES, material_id_of
+from regionsim.hsm.backing_key import BackingKey
 from regionsim.hsm.confined import Confined
 from regionsim.hsm.domain import DomainState
+from regionsim.hsm.key_work import work_of_mac, work_of_pair
+from regionsim.hsm.raw_keys import imported_raw, new_raw
 from regionsim.hsm.replication_keys import ClearMaterial, MaterialExchange, ReplicationRegistry
-from regionsim.hsm.tokens import Purpose, domain_key_id_of, unwrap, wrap
-from regionsim.kms.ciphertext import (
-    INNER_BYTES,
-    IV_BYTES,
-    NONCE_BYTES,
-    Form,
-    MalformedBlob,
-    build,
-    form,
-    parse,
-)
-from regionsim.kms.errors import (
-    IncorrectKeyMaterialException,
-    InvalidCiphertextException,
-    InvalidImportTokenException,
-)
+from regionsim.hsm.tokens import Purpose, unwrap, wrap
+from regionsim.kms.ciphertext import IV_BYTES, NONCE_BYTES
+from regionsim.kms.errors import InvalidCiphertextException, InvalidImportTokenException
 from regionsim.kms.hsm_jobs import (
     AcceptAgreement,
     BackingKeyCreated,
@@ -38,11 +30,17 @@ from regionsim.kms.hsm_jobs import (
     CompleteAgreement,
     CreateBackingKey,
     DataKeyGenerated,
+    DataKeyPairGenerated,
+    Decapsulate,
     Decrypt,
     Decrypted,
+    DeriveSharedSecret,
+    Encapsulate,
     Encrypt,
     Encrypted,
     GenerateDataKey,
+    GenerateDataKeyPair,
+    GenerateMac,
     GenerateRandom,
     HsmAnswer,
     HsmJob,
@@ -55,16 +53,21 @@ from regionsim.kms.hsm_jobs import (
     MaterialsWrapped,
     OfferAgreement,
     RandomGenerated,
+    ReadPublicKey,
     ReEncrypt,
     RewrapTokens,
+    Sign,
     TokensRewrapped,
     UpkeepJob,
+    Verify,
+    VerifyMac,
     WrapMaterials,
     WrappingKeyMade,
 )
-from regionsim.kms.key_specs import OFFERED, KeySpec
+from regionsim.kms.key_specs import SYMMETRIC_ALGORITHM, KeySpec, is_offered
+from regionsim.kms.key_usages import require_plaintext_fits
 from regionsim.kms.wrapping import BAD_TOKEN
-from regionsim.runtime.entropy import Stream
+from regionsim.names.regions import partition_of
 
 _PER_BLOB_BYTES = NONCE_BYTES + IV_BYTES
 
@@ -72,88 +75,15 @@ KEYS_AT_HAND = 65_536
 """How many backing keys one HSM keeps unwrapped."""
 
 
-def imported_raw(spec: KeySpec, material: bytes) -> bytes:
-    """The bytes of a backing key that an owner brings. Errors: IncorrectKeyMaterialException for what is none."""
-    assert spec is KeySpec.SYMMETRIC_DEFAULT, f"{spec} is refused before it reaches an HSM"
-    if len(material) != AES_KEY_BYTES:
-        raise IncorrectKeyMaterialException("The key material is not a 256-bit symmetric key.")
-    return material
-
-
-class BackingKey(Confined):
-    """A backing key at hand, and the token that it was last unwrapped from or wrapped into.
-
-    What only encrypting and decrypting need is made on first use: most keys of a large world are never used.
-    """
-
-    __slots__ = (
-        "_data_keys",
-        "_forms",
-        "key_id",
-        "material_id",
-        "raw",
-        "spec",
-        "token",
-        "token_domain_key_id",
-    )
-
-    def __init__(self, material: ClearMaterial, token: bytes) -> None:
-        self.key_id = material.key_id
-        self.material_id = material.material_id
-        self.spec = material.spec
-        self.raw = material.raw
-        self.token = token
-        self.token_domain_key_id = domain_key_id_of(token)
-        self._data_keys: DataKeys | None = None
-        self._forms: dict[BlobKind, Form] | None = None
-
-    @property
-    def data_keys(self) -> DataKeys:
-        """What seals and unseals under this key."""
-        if self._data_keys is None:
-            self._data_keys = DataKeys(self.raw)
-        return self._data_keys
-
-    def form_of(self, kind: BlobKind) -> Form:
-        """The form of this key's blobs of that kind."""
-        if self._forms is None:
-            self._forms = {each: form(each, self.key_id, self.material_id) for each in BlobKind}
-        return self._forms[kind]
-
-    def clear(self) -> ClearMaterial:
-        """The key as replication and re-wrapping take it."""
-        return ClearMaterial(key_id=self.key_id, material_id=self.material_id, spec=self.spec, raw=self.raw)
-
-    def encrypt(self, blob_form: Form, plaintext: bytes, context: bytes, randomness: bytes) -> bytes:
-        """The blob, of one of this key's forms; `randomness` is a fresh nonce and IV."""
-        nonce, iv = randomness[:NONCE_BYTES], randomness[NONCE_BYTES:]
-        clear = blob_form.fixed + nonce
-        inner = blob_form.inner_header(len(plaintext)) + plaintext
-        return build(clear, iv, self.data_keys.seal(nonce, iv, inner, clear + context))
-
-    def decrypt(self, blob: bytes, context: bytes) -> tuple[BlobKind, bytes]:
-        """What the blob holds, and of which kind it is. Errors: InvalidCiphertextException."""
-        try:
-            header = parse(blob)
-        except MalformedBlob:
-            # Told apart from a wrong key or context, it would help whoever probes.
-            raise InvalidCiphertextException from None
-        blob_form = self.form_of(header.kind)
-        if not header.clear.startswith(blob_form.fixed):
-            raise InvalidCiphertextException
-        opened = self.data_keys.unseal(header.nonce, header.iv, header.sealed, header.clear + context)
-        if opened[:INNER_BYTES] != blob_form.inner_header(len(opened) - INNER_BYTES):
-            raise InvalidCiphertextException
-        return header.kind, opened[INNER_BYTES:]
-
-
 class HsmMemory(Confined):
-    """All that an OPERATIONAL HSM knows. `stream` is the HSM's source of keys, nonces and IVs."""
+    """All that an OPERATIONAL HSM knows. `draws` is the HSM's source of keys, nonces and IVs."""
 
-    def __init__(self, domain: DomainState, registry: ReplicationRegistry, stream: Stream) -> None:
+    def __init__(self, domain: DomainState, registry: ReplicationRegistry, draws: Draws) -> None:
         self._domain = domain
         self._registry = registry
-        self._stream = stream
+        self._draws = draws
+        self._stream = draws.stream
+        self._partition = partition_of(domain.region).name
         self._keys: dict[str, BackingKey] = {}
 
     @property
@@ -194,14 +124,20 @@ class HsmMemory(Confined):
                 return self._generate_data_key(job)
             case ReEncrypt():
                 return self._reencrypt(job)
-            case GenerateRandom():
-                return RandomGenerated(random_bytes=self.draw(job.byte_count))
-            case CreateBackingKey() | MakeWrappingKey() | ImportMaterial():
+            case CreateBackingKey() | MakeWrappingKey() | ImportMaterial() | GenerateDataKeyPair() | GenerateRandom():
                 return self._bring_forth(job)
+            case GenerateMac() | VerifyMac():
+                key = self._key_of(job.material, job.spec)
+                return work_of_mac(key, job, self._rewrapped_in_use(key))
+            case ReadPublicKey() | Sign() | Verify() | DeriveSharedSecret() | Encapsulate() | Decapsulate():
+                key = self._key_of(job.material, job.spec)
+                return work_of_pair(key, job, self._draws, self._rewrapped_in_use(key))
             case _:
                 return self._keep_up(job)
 
-    def _bring_forth(self, job: CreateBackingKey | MakeWrappingKey | ImportMaterial) -> HsmAnswer:
+    def _bring_forth(
+        self, job: CreateBackingKey | MakeWrappingKey | ImportMaterial | GenerateDataKeyPair | GenerateRandom
+    ) -> HsmAnswer:
         match job:
             case CreateBackingKey():
                 return self._create_backing_key(job)
@@ -209,6 +145,10 @@ class HsmMemory(Confined):
                 return self._make_wrapping_key(job)
             case ImportMaterial():
                 return self._import_material(job)
+            case GenerateDataKeyPair():
+                return self._generate_data_key_pair(job)
+            case GenerateRandom():
+                return RandomGenerated(random_bytes=self.draw(job.byte_count))
             case _:
                 assert_never(job)
 
@@ -232,35 +172,61 @@ class HsmMemory(Confined):
     # --------------------------------------------------------------------------------------------------- request path
 
     def _encrypt(self, job: Encrypt) -> Encrypted:
-        key = self._key_of(job.material)
-        blob = key.encrypt(
-            key.form_of(BlobKind.PLAINTEXT), job.plaintext, job.context, self._stream.bytes(_PER_BLOB_BYTES)
-        )
+        key = self._key_of(job.material, job.spec)
+        blob = self._encrypted(key, job.algorithm, BlobKind.PLAINTEXT, job.plaintext, job.context)
         return Encrypted(blob=blob, rewrapped=self._rewrapped_in_use(key))
 
     def _decrypt(self, job: Decrypt) -> Decrypted:
-        key = self._key_of(job.material)
-        _, plaintext = key.decrypt(job.blob, job.context)
+        key = self._key_of(job.material, job.spec)
+        _, plaintext = self._decrypted(key, job.algorithm, job.blob, job.context)
         return Decrypted(plaintext=plaintext, rewrapped=self._rewrapped_in_use(key))
 
+    def _encrypted(self, key: BackingKey, algorithm: str, kind: BlobKind, plaintext: bytes, context: bytes) -> bytes:
+        """What Encrypt answers: a blob under a symmetric key, a bare ciphertext under a key pair."""
+        if algorithm == SYMMETRIC_ALGORITHM:
+            return key.encrypt(key.form_of(kind), plaintext, context, self._stream.bytes(_PER_BLOB_BYTES))
+        pair = key.pair
+        assert isinstance(pair, EncryptingPair), f"{key.spec} encrypts nothing"
+        return pair.encrypt(algorithm, plaintext, self._draws)
+
+    def _decrypted(self, key: BackingKey, algorithm: str, blob: bytes, context: bytes) -> tuple[BlobKind, bytes]:
+        if algorithm == SYMMETRIC_ALGORITHM:
+            return key.decrypt(blob, context)
+        pair = key.pair
+        assert isinstance(pair, EncryptingPair), f"{key.spec} encrypts nothing"
+        return BlobKind.PLAINTEXT, pair.decrypt(algorithm, blob)
+
     def _generate_data_key(self, job: GenerateDataKey) -> DataKeyGenerated:
-        key = self._key_of(job.material)
+        key = self._key_of(job.material, KeySpec.SYMMETRIC_DEFAULT)
         data_key = self.draw(job.byte_count)
-        randomness = self._stream.bytes(_PER_BLOB_BYTES)
-        blob = key.encrypt(key.form_of(BlobKind.DATA_KEY), data_key, job.context, randomness)
+        blob = self._encrypted(key, SYMMETRIC_ALGORITHM, BlobKind.DATA_KEY, data_key, job.context)
         plaintext = data_key if job.wants_plaintext else None
         return DataKeyGenerated(blob=blob, plaintext=plaintext, rewrapped=self._rewrapped_in_use(key))
 
+    def _generate_data_key_pair(self, job: GenerateDataKeyPair) -> DataKeyPairGenerated:
+        key = self._key_of(job.material, KeySpec.SYMMETRIC_DEFAULT)
+        private_key = new_private_key(job.spec, self._draws)
+        blob = self._encrypted(key, SYMMETRIC_ALGORITHM, BlobKind.DATA_KEY, private_key, job.context)
+        return DataKeyPairGenerated(
+            blob=blob,
+            public_key=key_pair(job.spec, private_key).public_key(),
+            private_key=private_key if job.wants_plaintext else None,
+            rewrapped=self._rewrapped_in_use(key),
+        )
+
     def _reencrypt(self, job: ReEncrypt) -> Encrypted:
-        source, destination = self._key_of(job.source), self._key_of(job.destination)
-        kind, plaintext = source.decrypt(job.blob, job.source_context)
-        randomness = self._stream.bytes(_PER_BLOB_BYTES)
-        blob = destination.encrypt(destination.form_of(kind), plaintext, job.destination_context, randomness)
+        source = self._key_of(job.source, job.source_spec)
+        destination = self._key_of(job.destination, job.destination_spec)
+        kind, plaintext = self._decrypted(source, job.source_algorithm, job.blob, job.source_context)
+        # The plaintext is known only here, so its length is told only here.
+        require_plaintext_fits(job.destination_spec, job.destination_algorithm, plaintext)
+        blob = self._encrypted(destination, job.destination_algorithm, kind, plaintext, job.destination_context)
         return Encrypted(blob=blob, rewrapped=self._rewrapped_in_use(source, destination))
 
     def _create_backing_key(self, job: CreateBackingKey) -> BackingKeyCreated:
-        assert job.spec in OFFERED, f"{job.spec} is refused before it reaches an HSM"
-        return BackingKeyCreated(material=self._new(job.key_id, job.spec, self.draw(AES_KEY_BYTES)))
+        assert is_offered(job.spec, self._partition), f"{job.spec} is refused before it reaches an HSM"
+        raw = new_raw(job.spec, self._partition, self._draws)
+        return BackingKeyCreated(material=self._new(job.key_id, job.spec, raw))
 
     def _make_wrapping_key(self, job: MakeWrappingKey) -> WrappingKeyMade:
         key = WrappingKey.generate(self._stream, job.modulus_bits)
@@ -274,7 +240,7 @@ class HsmMemory(Confined):
         except InvalidCiphertextException:
             # To the caller this is a token that KMS never gave out; InvalidCiphertext is said of the material alone.
             raise InvalidImportTokenException(BAD_TOKEN) from None
-        raw = imported_raw(job.spec, WrappingKey.of(raw).unwrap(job.algorithm, job.wrapped))
+        raw = imported_raw(job.spec, self._partition, WrappingKey.of(raw).unwrap(job.algorithm, job.wrapped))
         return MaterialImported(material=self._new(job.key_id, job.spec, raw))
 
     def _new(self, key_id: str, spec: KeySpec, raw: bytes) -> MaterialRef:
@@ -293,7 +259,7 @@ class HsmMemory(Confined):
 
     def _install_materials(self, job: InstallMaterials) -> MaterialsInstalled:
         received = self._exchange().unwrap_materials(job.agreement_token, job.materials)
-        if not all(material.spec in OFFERED for material in received):
+        if not all(self._is_offered(material.spec) for material in received):
             raise InvalidCiphertextException
         return MaterialsInstalled(materials=tuple(self._export(material) for material in received))
 
@@ -306,16 +272,20 @@ class HsmMemory(Confined):
 
     # ------------------------------------------------------------------------------------------------ backing keys
 
-    def _key_of(self, ref: MaterialRef) -> BackingKey:
-        """The backing key of `ref`, at hand or unwrapped now.
+    def _is_offered(self, spec: str) -> bool:
+        return spec in KeySpec.__members__ and is_offered(KeySpec(spec), self._partition)
+
+    def _key_of(self, ref: MaterialRef, spec: KeySpec | None = None) -> BackingKey:
+        """The backing key of `ref`, at hand or unwrapped now; None stands for a key of any spec.
 
         A key at hand serves only the very token that was unwrapped before: its names are authenticated in it.
         """
         key = self._keys.get(ref.material_id)
         if key is not None and key.token == ref.token and key.key_id == ref.key_id:
+            assert spec is None or key.spec == spec, f"a job for {spec} with a key of {key.spec}"
             return key
         key = BackingKey(self._unwrap(ref), ref.token)
-        assert key.spec == KeySpec.SYMMETRIC_DEFAULT, "jobs of the request path are for symmetric keys"
+        assert spec is None or key.spec == spec, f"a job for {spec} with a key of {key.spec}"
         self._keep(key)
         return key
 

@@ -12,7 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from regionsim.kms.key_specs import KeySpec
+from regionsim.kms.key_specs import SYMMETRIC_ALGORITHM, KeySpec
+from regionsim.kms.signatures import MessageType
 from regionsim.kms.wrapping import WrappingAlgorithm
 
 
@@ -45,11 +46,14 @@ class CreateBackingKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Encrypt:
-    """Encrypt under a key derived for this call; `context` is the canonical encryption context. Answer: `Encrypted`."""
+    """Encrypt; `context` is the canonical encryption context of a symmetric key, which encrypts under a key derived for
+    this call. Answer: `Encrypted`."""
 
     material: MaterialRef
     plaintext: bytes = field(repr=False)
     context: bytes
+    spec: KeySpec = KeySpec.SYMMETRIC_DEFAULT
+    algorithm: str = SYMMETRIC_ALGORITHM
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,13 +63,15 @@ class Decrypt:
     material: MaterialRef
     blob: bytes
     context: bytes
+    spec: KeySpec = KeySpec.SYMMETRIC_DEFAULT
+    algorithm: str = SYMMETRIC_ALGORITHM
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReEncrypt:
     """Decrypt and encrypt in one visit; the plaintext never leaves the HSM. Answer: `Encrypted`.
 
-    Errors: InvalidCiphertextException.
+    Errors: InvalidCiphertextException; ValidationException when the destination's algorithm cannot take so much.
     """
 
     source: MaterialRef
@@ -73,6 +79,10 @@ class ReEncrypt:
     source_context: bytes
     destination: MaterialRef
     destination_context: bytes
+    source_spec: KeySpec = KeySpec.SYMMETRIC_DEFAULT
+    source_algorithm: str = SYMMETRIC_ALGORITHM
+    destination_spec: KeySpec = KeySpec.SYMMETRIC_DEFAULT
+    destination_algorithm: str = SYMMETRIC_ALGORITHM
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +92,19 @@ class GenerateDataKey:
     material: MaterialRef
     context: bytes
     byte_count: int
+    wants_plaintext: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerateDataKeyPair:
+    """Make a key pair of `spec` for use elsewhere and wrap its private key under the (symmetric) backing key.
+
+    Answer: `DataKeyPairGenerated`.
+    """
+
+    material: MaterialRef
+    context: bytes
+    spec: KeySpec
     wants_plaintext: bool
 
 
@@ -115,6 +138,86 @@ class ImportMaterial:
     wrapping_token: bytes = field(repr=False)
     names: tuple[str, ...]
     wrapped: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerateMac:
+    """Answer: `MacGenerated`."""
+
+    material: MaterialRef
+    spec: KeySpec
+    message: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifyMac:
+    """Answer: an empty one. Errors: KMSInvalidMacException."""
+
+    material: MaterialRef
+    spec: KeySpec
+    message: bytes = field(repr=False)
+    mac: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadPublicKey:
+    """Answer: `PublicKeyRead`."""
+
+    material: MaterialRef
+    spec: KeySpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sign:
+    """Sign a message that the algorithm takes (`regionsim.kms.signatures`). Answer: `Signed`."""
+
+    material: MaterialRef
+    spec: KeySpec
+    algorithm: str
+    message_type: MessageType
+    message: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verify:
+    """Answer: an empty one. Errors: KMSInvalidSignatureException."""
+
+    material: MaterialRef
+    spec: KeySpec
+    algorithm: str
+    message_type: MessageType
+    message: bytes = field(repr=False)
+    signature: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeriveSharedSecret:
+    """Agree with the holder of a public key (DER). Answer: `SharedSecretDerived`.
+
+    Errors: ValidationException when it is no public key on the same curve.
+    """
+
+    material: MaterialRef
+    spec: KeySpec
+    public_key: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Encapsulate:
+    """Answer: `Encapsulated`."""
+
+    material: MaterialRef
+    spec: KeySpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decapsulate:
+    """Open an encapsulation of the length that the spec has. Answer: `SharedSecretDerived`, of another secret when the
+    ciphertext was altered."""
+
+    material: MaterialRef
+    spec: KeySpec
+    ciphertext: bytes
 
 
 # Jobs of replication and upkeep.
@@ -223,6 +326,43 @@ class DataKeyGenerated(HsmAnswer):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DataKeyPairGenerated(HsmAnswer):
+    """`public_key` is DER SubjectPublicKeyInfo, `private_key` DER PKCS #8."""
+
+    blob: bytes
+    public_key: bytes
+    private_key: bytes | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MacGenerated(HsmAnswer):
+    mac: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublicKeyRead(HsmAnswer):
+    """`public_key` is DER SubjectPublicKeyInfo."""
+
+    public_key: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signed(HsmAnswer):
+    signature: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharedSecretDerived(HsmAnswer):
+    shared_secret: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Encapsulated(HsmAnswer):
+    shared_secret: bytes = field(repr=False)
+    ciphertext: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RandomGenerated(HsmAnswer):
     random_bytes: bytes = field(repr=False)
 
@@ -278,15 +418,23 @@ class TokensRewrapped(HsmAnswer):
     materials: tuple[MaterialRef, ...]
 
 
+AsymmetricJob = ReadPublicKey | Sign | Verify | DeriveSharedSecret | Encapsulate | Decapsulate
+"""What only key pairs do."""
+
+MacJob = GenerateMac | VerifyMac
+
 RequestJob = (
     CreateBackingKey
     | Encrypt
     | Decrypt
     | ReEncrypt
     | GenerateDataKey
+    | GenerateDataKeyPair
     | GenerateRandom
     | MakeWrappingKey
     | ImportMaterial
+    | MacJob
+    | AsymmetricJob
 )
 """What a KMS call may ask."""
 

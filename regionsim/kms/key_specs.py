@@ -1,16 +1,17 @@
 """Key specs, usages and algorithms: one literal table.
 
-A spec that is in the table but not in `OFFERED` is known to AWS and not yet to regionsim; CreateKey refuses it with
-UnsupportedOperationException and `regionsim/FIDELITY.md` says so.
-
 Source: botocore's model, KeySpec; KMS Developer Guide, "Key spec reference".
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
+
+CHINA = "aws-cn"
+"""The partition whose Regions have SM2 and SM4."""
 
 
 class KeyUsage(StrEnum):
@@ -106,8 +107,44 @@ USES = MappingProxyType(
 )
 """Spec -> its usages, each with its algorithms."""
 
-OFFERED = frozenset({KeySpec.SYMMETRIC_DEFAULT})
-"""The specs that regionsim can make so far."""
+CHINA_ONLY = frozenset({KeySpec.SM2})
+NOT_IN_CHINA = frozenset({KeySpec.ML_KEM_512, KeySpec.ML_KEM_768, KeySpec.ML_KEM_1024})
+"""Source: botocore's model, CreateKey, KeySpec."""
+
+SYMMETRIC_ALGORITHM = "SYMMETRIC_DEFAULT"
+
+_OAEP_BYTES: Mapping[KeySpec, int] = MappingProxyType(
+    {KeySpec.RSA_2048: 256, KeySpec.RSA_3072: 384, KeySpec.RSA_4096: 512}
+)
+_OAEP_OVERHEAD: Mapping[str, int] = MappingProxyType({"RSAES_OAEP_SHA_1": 42, "RSAES_OAEP_SHA_256": 66})
+_MOST_SM2_BYTES = 1024
+
+
+def most_plaintext_bytes(spec: KeySpec, algorithm: str) -> int:
+    """How much one encryption with a key pair takes. Source: botocore's model, Encrypt; SM2's limit, too."""
+    return _MOST_SM2_BYTES if spec is KeySpec.SM2 else _OAEP_BYTES[spec] - _OAEP_OVERHEAD[algorithm]
+
+
+ENCAPSULATION_BYTES: Mapping[KeySpec, int] = MappingProxyType(
+    {KeySpec.ML_KEM_512: 768, KeySpec.ML_KEM_768: 1088, KeySpec.ML_KEM_1024: 1568}
+)
+"""How long an encapsulated secret is. Source: botocore's model, Encapsulate."""
+
+
+def is_offered(spec: KeySpec, partition: str) -> bool:
+    """True when Regions of that partition have the spec."""
+    return spec not in (NOT_IN_CHINA if partition == CHINA else CHINA_ONLY)
+
+
+def is_symmetric(spec: KeySpec) -> bool:
+    """True for the spec of symmetric encryption keys, the only ones with an encryption context, data keys, rotation and
+    key material ids that callers see."""
+    return spec is KeySpec.SYMMETRIC_DEFAULT
+
+
+def is_mac(spec: KeySpec) -> bool:
+    """True for HMAC keys."""
+    return USES[spec][0].usage is KeyUsage.GENERATE_VERIFY_MAC
 
 
 def use_of(spec: KeySpec, usage: KeyUsage) -> Use | None:

@@ -11,16 +11,16 @@ from typing import Any
 
 from regionsim.kms.imports import is_complete, permanent_expiry_ns
 from regionsim.kms.key import KeyState, KmsKey, SharedProperties
-from regionsim.kms.key_specs import KeyUsage, use_of
+from regionsim.kms.key_specs import KeyUsage, is_symmetric, use_of
 from regionsim.names.arns import key_arn
 
-_ALGORITHM_LIST: Mapping[KeyUsage, str | None] = MappingProxyType(
+_ALGORITHM_LIST: Mapping[KeyUsage, str] = MappingProxyType(
     {
         KeyUsage.ENCRYPT_DECRYPT: "EncryptionAlgorithms",
         KeyUsage.SIGN_VERIFY: "SigningAlgorithms",
         KeyUsage.GENERATE_VERIFY_MAC: "MacAlgorithms",
         KeyUsage.KEY_AGREEMENT: "KeyAgreementAlgorithms",
-        KeyUsage.ENCAPSULATE_DECAPSULATE: None,
+        KeyUsage.ENCAPSULATE_DECAPSULATE: "EncapsulationAlgorithms",
     }
 )
 
@@ -35,6 +35,13 @@ def expiry_members(valid_to_ns: int | None) -> dict[str, Any]:
     if valid_to_ns is None:
         return {"ExpirationModel": "KEY_MATERIAL_DOES_NOT_EXPIRE"}
     return {"ExpirationModel": "KEY_MATERIAL_EXPIRES", "ValidTo": epoch_seconds(valid_to_ns)}
+
+
+def algorithm_list(shared: SharedProperties) -> dict[str, list[str]]:
+    """The one list of algorithms that fits the key's usage, under its name."""
+    use = use_of(shared.spec, shared.usage)
+    assert use is not None, f"{shared.spec} has no use {shared.usage}"
+    return {_ALGORITHM_LIST[shared.usage]: list(use.algorithms)}
 
 
 def key_metadata(key: KmsKey) -> dict[str, Any]:
@@ -55,14 +62,12 @@ def key_metadata(key: KmsKey) -> dict[str, Any]:
         "KeySpec": shared.spec.value,
         "MultiRegion": shared.is_multi_region,
     }
-    list_name, use = _ALGORITHM_LIST[shared.usage], use_of(shared.spec, shared.usage)
-    if list_name is not None and use is not None:
-        metadata[list_name] = list(use.algorithms)
+    metadata |= algorithm_list(shared)
     if regional.state is KeyState.PENDING_DELETION and regional.deletion_at_ns is not None:
         metadata["DeletionDate"] = epoch_seconds(regional.deletion_at_ns)
     if regional.state is KeyState.PENDING_REPLICA_DELETION and regional.pending_window_days is not None:
         metadata["PendingDeletionWindowInDays"] = regional.pending_window_days
-    if shared.current_material_id is not None and regional.state is not KeyState.CREATING:
+    if is_symmetric(shared.spec) and shared.current_material_id is not None and regional.state is not KeyState.CREATING:
         metadata["CurrentKeyMaterialId"] = shared.current_material_id
     if shared.is_imported and is_complete(shared, regional.imports):
         metadata |= expiry_members(permanent_expiry_ns(key))

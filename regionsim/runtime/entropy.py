@@ -48,7 +48,10 @@ class Stream(Protocol):
 
 
 class Entropy(Protocol):
-    """Where streams come from."""
+    """Where streams come from. `is_seeded`: what is drawn repeats."""
+
+    @property
+    def is_seeded(self) -> bool: ...
 
     def stream(self, label: str) -> Stream:
         """The stream named `label`."""
@@ -69,6 +72,11 @@ class SeededEntropy:
     def __init__(self, seed: int) -> None:
         self._seed = seed
         self._streams: dict[str, Stream] = {}
+
+    @property
+    def is_seeded(self) -> bool:
+        """True: what is drawn repeats."""
+        return True
 
     def __repr__(self) -> str:
         return f"<SeededEntropy, {len(self._streams)} streams>"
@@ -92,6 +100,11 @@ class OsEntropy:
 
     def __init__(self) -> None:
         self._source = random.SystemRandom()
+
+    @property
+    def is_seeded(self) -> bool:
+        """False: nothing that is drawn repeats."""
+        return False
 
     def __repr__(self) -> str:
         return "<OsEntropy>"

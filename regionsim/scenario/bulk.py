@@ -9,11 +9,12 @@ from regionsim.authorization.policy import Policy, PolicyKind, principals_named
 from regionsim.kms.bulk import BulkKeys
 from regionsim.kms.constraints import rules_of
 from regionsim.kms.key_policies import stored_policy
-from regionsim.kms.key_specs import OFFERED, USES, KeySpec
+from regionsim.kms.key_specs import USES, KeySpec, KeyUsage, is_offered, is_symmetric, use_of
 from regionsim.kms.model import model
 from regionsim.kms.rotation import LONGEST_PERIOD_DAYS, SHORTEST_PERIOD_DAYS
 from regionsim.names.ids import ALIAS_PREFIX, AWS_ALIAS_PREFIX
 from regionsim.names.mistakes import advice
+from regionsim.names.regions import partition_of
 from regionsim.runtime.clock import NS_PER_DAY
 from regionsim.scenario import read
 from regionsim.scenario.errors import quoted
@@ -48,24 +49,26 @@ class _Reader:
         found = read.fields(node, BULK, "an entry of keys", self._findings)
         count = read.whole_number(found["count"], "count", least=1, most=MOST_KEYS) if "count" in found else 1
         spec = _spec(found.get("spec"))
+        usage = _usage(found.get("usage"), spec)
         names = self._names(found.get("name"), count)
         account = self._account(found.get("account"))
         regions = self._regions(node, found)
         if account is None or regions is None:
             return None
         primary, replicas, is_multi_region = regions
+        _hold_place(node, spec, primary)
         aliases = self._free_aliases(found.get("alias"), count, account, (primary, *replicas))
         return BulkKeys(
             count=count,
             spec=spec,
-            usage=USES[spec][0].usage,
+            usage=usage,
             account=account,
             is_multi_region=is_multi_region,
             primary=primary,
             replicas=replicas,
             aliases=aliases,
             names=names,
-            rotation_days=_rotation_days(found.get("rotation")),
+            rotation_days=_rotation_days(found.get("rotation"), spec),
             policy=self._policy(found.get("policy")),
         )
 
@@ -148,19 +151,31 @@ class _Reader:
 
 
 def _spec(node: Node | None) -> KeySpec:
+    return KeySpec.SYMMETRIC_DEFAULT if node is None else KeySpec(read.choice(node, "spec", tuple(KeySpec)))
+
+
+def _usage(node: Node | None, spec: KeySpec) -> KeyUsage:
+    usages = tuple(use.usage for use in USES[spec])
     if node is None:
-        return KeySpec.SYMMETRIC_DEFAULT
-    spec = KeySpec(read.choice(node, "spec", tuple(KeySpec)))
-    if spec not in OFFERED:
+        return usages[0]
+    usage = KeyUsage(read.choice(node, "usage", tuple(KeyUsage)))
+    if use_of(spec, usage) is None:
+        raise node.position.error(f"{spec} keys are not for {usage}", f"they are for {' or '.join(usages)}")
+    return usage
+
+
+def _hold_place(node: Node, spec: KeySpec, region: str) -> None:
+    if not is_offered(spec, partition_of(region).name):
         raise node.position.error(
-            f"the key spec {spec} is not in this version", f"it has: {', '.join(sorted(OFFERED))}"
+            f"there are no {spec} keys in {region}", "SM2 is in China Regions only, ML-KEM in all others"
         )
-    return spec
 
 
-def _rotation_days(node: Node | None) -> int | None:
+def _rotation_days(node: Node | None, spec: KeySpec) -> int | None:
     if node is None:
         return None
+    if not is_symmetric(spec):
+        raise node.position.error(f"{spec} keys are not rotated", "only symmetric encryption keys are")
     days, rest_ns = divmod(read.duration(node, "rotation"), NS_PER_DAY)
     if rest_ns or not SHORTEST_PERIOD_DAYS <= days <= LONGEST_PERIOD_DAYS:
         hint = f"whole days, {SHORTEST_PERIOD_DAYS}d to {LONGEST_PERIOD_DAYS}d"

@@ -13,7 +13,7 @@ from regionsim.client.settings import RetryMode
 from regionsim.faults.active import HEAL_ALL
 from regionsim.faults.words import ACTED_ON, FAULT_WORDS, FaultWord, Kind, Parameter
 from regionsim.hsm.profiles import PROFILES
-from regionsim.kms.key_specs import OFFERED
+from regionsim.kms.key_specs import KeySpec, KeyUsage
 from regionsim.kms.model import Shape, ShapeType, model
 from regionsim.kms.operations.registry import REGISTRY
 from regionsim.names.regions import PARTITION_OF
@@ -108,7 +108,8 @@ def _single_values() -> dict[str, Schema]:
         Takes.TAGS: _by_name(_TEXT),
         Takes.ACCESS_KEYS: {"type": ["object", "array"]},
         Takes.SWITCH: {"type": "boolean"},
-        Takes.KEY_SPEC: {"enum": sorted(OFFERED)},
+        Takes.KEY_SPEC: {"enum": sorted(KeySpec)},
+        Takes.KEY_USAGE: {"enum": sorted(KeyUsage)},
         Takes.SERIES: {"type": "string", "minLength": 1},
         Takes.WHEN: {**_mapping(WHEN, event={"enum": list(EVENTS)})},
         Takes.NAME: {

@@ -34,6 +34,7 @@ class Takes(StrEnum):
     KEYS = "keys"
     SWITCH = "switch"
     KEY_SPEC = "keySpec"
+    KEY_USAGE = "keyUsage"
     SERIES = "series"
     REPLICATION = "replication"
     GRANTS = "grants"
@@ -124,6 +125,7 @@ GRANTS = _keys(
 BULK = _keys(
     _key("count", Takes.WHOLE_NUMBER, "how many keys; 1 by default"),
     _key("spec", Takes.KEY_SPEC, "their key spec; SYMMETRIC_DEFAULT by default"),
+    _key("usage", Takes.KEY_USAGE, "what they are for; by default the first use that AWS lists for the spec"),
     _key("account", Takes.TEXT, "the account that owns them, quoted; by default the first one"),
     _key("multi_region", Takes.SWITCH, "whether they are multi-Region keys; by default when replicas are named"),
     _key("primary", Takes.REGION, "the Region of the primary, or of a single-Region key; by default the first one"),

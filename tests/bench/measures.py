@@ -9,6 +9,7 @@ from pathlib import Path
 from regionsim.bench.ceiling import measure_ceiling
 from regionsim.bench.run import run_bench
 from regionsim.bench.settings import BenchSettings
+from regionsim.hsm.algorithms.key_pair import Draws
 from regionsim.hsm.algorithms.symmetric import AES_KEY_BYTES
 from regionsim.hsm.domain import DomainState
 from regionsim.hsm.memory import HsmMemory
@@ -134,7 +135,9 @@ def service_call(callers: int) -> float:
 def hsm_job() -> float:
     """One Encrypt job in the memory of an HSM."""
     stream = OsEntropy().stream("bench")
-    memory = HsmMemory(DomainState.found("us-east-1", 0, stream), ReplicationRegistry(), stream)
+    memory = HsmMemory(
+        DomainState.found("us-east-1", 0, stream), ReplicationRegistry(), Draws(stream=stream, is_seeded=False)
+    )
     made = memory.perform(CreateBackingKey(key_id=f"mrk-{'0' * 32}", spec=KeySpec.SYMMETRIC_DEFAULT))
     assert isinstance(made, BackingKeyCreated)
     job = Encrypt(material=made.material, plaintext=bytes(AES_KEY_BYTES), context=bytes(2))

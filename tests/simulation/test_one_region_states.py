@@ -21,6 +21,11 @@ BESIDES_THE_KEY: dict[str, dict[str, Any]] = {
     "Encrypt": {"Plaintext": b"order 4711"},
     "GenerateDataKey": {"KeySpec": "AES_256"},
     "GenerateDataKeyWithoutPlaintext": {"KeySpec": "AES_256"},
+    "GenerateDataKeyPair": {"KeyPairSpec": "ECC_NIST_P256"},
+    "GenerateDataKeyPairWithoutPlaintext": {"KeyPairSpec": "ECC_NIST_P256"},
+    "GenerateMac": {"Message": b"m", "MacAlgorithm": "HMAC_SHA_256"},
+    "Sign": {"Message": b"m", "SigningAlgorithm": "ECDSA_SHA_256"},
+    "Encapsulate": {"EncapsulationAlgorithm": "ML_KEM"},
     "ReplicateKey": {"ReplicaRegion": "ap-southeast-2"},
     "CreateGrant": {"GranteePrincipal": BOB, "Operations": ["Encrypt"]},
     "TagResource": {"Tags": [{"TagKey": "team", "TagValue": "blue"}]},
@@ -28,6 +33,20 @@ BESIDES_THE_KEY: dict[str, dict[str, Any]] = {
     "GetParametersForImport": {"WrappingAlgorithm": "RSAES_OAEP_SHA_256", "WrappingKeySpec": "RSA_2048"},
     "UpdateKeyDescription": {"Description": "another one"},
 }
+SIGNING = {"KeySpec": "ECC_NIST_P256", "KeyUsage": "SIGN_VERIFY"}
+MACS = {"KeySpec": "HMAC_256", "KeyUsage": "GENERATE_VERIFY_MAC"}
+AGREEING = {"KeySpec": "ECC_NIST_P256", "KeyUsage": "KEY_AGREEMENT"}
+ENCAPSULATING = {"KeySpec": "ML_KEM_768", "KeyUsage": "ENCAPSULATE_DECAPSULATE"}
+KINDS: dict[str, dict[str, Any]] = {
+    "ReplicateKey": {"MultiRegion": True},
+    "UpdatePrimaryRegion": {"MultiRegion": True},
+    **dict.fromkeys(("Sign", "Verify", "GetPublicKey"), SIGNING),
+    **dict.fromkeys(("GenerateMac", "VerifyMac"), MACS),
+    **dict.fromkeys(("Encapsulate", "Decapsulate"), ENCAPSULATING),
+    "DeriveSharedSecret": AGREEING,
+}
+"""The kind of key that an operation is for, where it is no symmetric single-Region key."""
+
 THREE = ("us-east-1", "eu-west-1", "ap-southeast-2")
 
 
@@ -66,6 +85,29 @@ async def parameters_for(kms: OneRegion, operation: str, key_id: str) -> dict[st
             return {name: key_id, **beside, **BESIDES_THE_KEY.get(operation, {})}
 
 
+ANSWERS_TO = frozenset({"Verify", "VerifyMac", "Decapsulate", "DeriveSharedSecret"})
+"""Operations that take what another one of the same key has given."""
+
+
+async def answering(kms: OneRegion, operation: str, key_id: str) -> dict[str, Any]:
+    match operation:
+        case "Verify":
+            signed = BESIDES_THE_KEY["Sign"]
+            answer = await kms.call("alice", "Sign", KeyId=key_id, **signed)
+            return {"KeyId": key_id, **signed, "Signature": answer["Signature"]}
+        case "VerifyMac":
+            authenticated = BESIDES_THE_KEY["GenerateMac"]
+            answer = await kms.call("alice", "GenerateMac", KeyId=key_id, **authenticated)
+            return {"KeyId": key_id, **authenticated, "Mac": answer["Mac"]}
+        case "Decapsulate":
+            answer = await kms.call("alice", "Encapsulate", KeyId=key_id, EncapsulationAlgorithm="ML_KEM")
+            blob = answer["SharedSecretCiphertextBlob"]
+            return {"KeyId": key_id, "EncapsulationAlgorithm": "ML_KEM", "SharedSecretCiphertextBlob": blob}
+        case _:
+            peer = await kms.call("alice", "GetPublicKey", KeyId=key_id)
+            return {"KeyId": key_id, "KeyAgreementAlgorithm": "ECDH", "PublicKey": peer["PublicKey"]}
+
+
 async def blob_of(kms: OneRegion, key_id: str) -> bytes:
     response = await kms.call("alice", "Encrypt", KeyId=key_id, Plaintext=b"order 4711")
     blob: bytes = response["CiphertextBlob"]
@@ -84,7 +126,7 @@ async def until_enabled(kms: OneRegion, key_id: str, region: str) -> None:
 async def a_key_for(kms: OneRegion, operation: str) -> str:
     if operation in IMPORTING:
         return await external_key(kms)
-    return await kms.create_key(MultiRegion=operation in ("ReplicateKey", "UpdatePrimaryRegion"))
+    return await kms.create_key(**KINDS.get(operation, {}))
 
 
 async def answers_by_state(kms: OneRegion, operation: str, by: str = "alice") -> tuple[dict[str, str], dict[str, str]]:
@@ -92,7 +134,8 @@ async def answers_by_state(kms: OneRegion, operation: str, by: str = "alice") ->
     said, guide = {}, {}
     for state in ALL_STATES:
         key_id = await a_key_for(kms, operation)
-        parameters = await parameters_for(kms, operation, key_id)
+        find = answering if operation in ANSWERS_TO else parameters_for
+        parameters = await find(kms, operation, key_id)
         origin = origin_in(state, operation)
         await kms.put_state(key_id, KeyState(state), shared={"origin": Origin(origin)})
         said[state] = await kms.answer(by, operation, **parameters)

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256, Hash
+from cryptography.hazmat.primitives.ciphers.algorithms import SM4
+from cryptography.hazmat.primitives.ciphers.base import Cipher
+from cryptography.hazmat.primitives.ciphers.modes import GCM
+from cryptography.hazmat.primitives.hashes import SHA256, SM3, Hash, HashAlgorithm
 from cryptography.hazmat.primitives.hmac import HMAC
 from cryptography.hazmat.primitives.kdf.kbkdf import KBKDFHMAC, CounterLocation, Mode
 
@@ -16,6 +19,7 @@ from regionsim.hsm.confined import Confined
 from regionsim.kms.errors import InvalidCiphertextException
 
 AES_KEY_BYTES = 32
+SM4_KEY_BYTES = 16
 GCM_NONCE_BYTES = 12
 
 DATA_KEY_LABEL = b"regionsim data key"
@@ -23,6 +27,8 @@ DATA_KEY_LABEL = b"regionsim data key"
 
 _MATERIAL_ID_LABEL = b"regionsim key material id\0"
 _ONE_KEY_BITS = (AES_KEY_BYTES * 8).to_bytes(4)
+_ONE_SM4_KEY_BITS = (SM4_KEY_BYTES * 8).to_bytes(4)
+_GCM_TAG_BYTES = 16
 
 
 class DataKeys(Confined):
@@ -35,8 +41,11 @@ class DataKeys(Confined):
     __slots__ = ("_template",)
 
     def __init__(self, backing_key: bytes) -> None:
-        self._template = HMAC(backing_key, SHA256())
+        self._template = HMAC(backing_key, self._hash())
         self._template.update((1).to_bytes(4) + DATA_KEY_LABEL + b"\0")
+
+    def _hash(self) -> HashAlgorithm:
+        return SHA256()
 
     def derive(self, nonce: bytes) -> bytes:
         """The key for `nonce`, 32 bytes."""
@@ -55,6 +64,41 @@ class DataKeys(Confined):
         except InvalidTag:
             # One refusal without a cause: which of key, context and bytes was wrong must not be told apart.
             raise InvalidCiphertextException from None
+
+
+class Sm4DataKeys(DataKeys):
+    """The same with SM4-GCM keys of 128 bits and HMAC-SM3: what SYMMETRIC_DEFAULT is in China Regions."""
+
+    __slots__ = ()
+
+    def _hash(self) -> HashAlgorithm:
+        return SM3()
+
+    def derive(self, nonce: bytes) -> bytes:
+        """The key for `nonce`, 16 bytes."""
+        block = self._template.copy()
+        block.update(nonce + _ONE_SM4_KEY_BITS)
+        return block.finalize()[:SM4_KEY_BYTES]
+
+    def seal(self, nonce: bytes, iv: bytes, plaintext: bytes, associated: bytes) -> bytes:
+        sealing = Cipher(SM4(self.derive(nonce)), GCM(iv)).encryptor()
+        sealing.authenticate_additional_data(associated)
+        return sealing.update(plaintext) + sealing.finalize() + sealing.tag
+
+    def unseal(self, nonce: bytes, iv: bytes, sealed: bytes, associated: bytes) -> bytes:
+        hidden, tag = sealed[:-_GCM_TAG_BYTES], sealed[-_GCM_TAG_BYTES:]
+        try:
+            unsealing = Cipher(SM4(self.derive(nonce)), GCM(iv, tag)).decryptor()
+            unsealing.authenticate_additional_data(associated)
+            return unsealing.update(hidden) + unsealing.finalize()
+        except (InvalidTag, ValueError):
+            # One refusal without a cause, as above.
+            raise InvalidCiphertextException from None
+
+
+def data_keys_of(backing_key: bytes) -> DataKeys:
+    """What seals under a symmetric backing key: AES for 256 bits, SM4 for 128."""
+    return Sm4DataKeys(backing_key) if len(backing_key) == SM4_KEY_BYTES else DataKeys(backing_key)
 
 
 def seal_plainly(backing_key: bytes, nonce: bytes, iv: bytes, plaintext: bytes, associated: bytes) -> bytes:

@@ -19,7 +19,7 @@ from regionsim.kms.hsm_jobs import HsmAnswer
 from regionsim.kms.key_identifiers import alias_in, resolve
 from regionsim.kms.key_specs import KeyUsage
 from regionsim.kms.key_states import require_state
-from regionsim.kms.key_usages import require_usage
+from regionsim.kms.key_usages import require_algorithm, require_usage
 from regionsim.kms.operations.encryption import (
     SYMMETRIC,
     current_material,
@@ -81,6 +81,7 @@ class GenerateDataKeyWithoutPlaintext(Operation[GenerateDataKeyWithoutPlaintextR
         )
         require_state(self.name, key)
         require_usage(self.name, key, KeyUsage.ENCRYPT_DECRYPT)
+        require_algorithm(key, SYMMETRIC)
         if isinstance(request, GenerateDataKeyRequest):
             refuse_recipient(request.recipient)
         job = hsm_jobs.GenerateDataKey(

@@ -1,7 +1,10 @@
 """Encrypt, Decrypt, ReEncrypt.
 
-Source: KMS API Reference, Encrypt, Decrypt, ReEncrypt; texts observed, but that about an ignored
-ciphertext is UNVERIFIED (ours). Asymmetric encryption joins with its key specs.
+With a key pair (RSA, SM2) the ciphertext is the algorithm's own, without a header: it names no key, and takes no
+encryption context.
+
+Source: KMS API Reference, Encrypt, Decrypt, ReEncrypt; texts observed, but those about an ignored ciphertext and about
+an encryption context for a key pair are UNVERIFIED (ours).
 """
 
 from __future__ import annotations
@@ -27,15 +30,15 @@ from regionsim.kms.grants import require_grant_tokens
 from regionsim.kms.hsm_jobs import HsmAnswer, MaterialRef
 from regionsim.kms.key import KmsKey
 from regionsim.kms.key_identifiers import alias_in, resolve
-from regionsim.kms.key_specs import KeyUsage
+from regionsim.kms.key_specs import SYMMETRIC_ALGORITHM, KeyUsage, is_symmetric
 from regionsim.kms.key_states import require_state
-from regionsim.kms.key_usages import require_algorithm, require_usage
+from regionsim.kms.key_usages import require_algorithm, require_plaintext_fits, require_usage
 from regionsim.kms.permission import UNKNOWN_CIPHERTEXT_KEY, require_on_key
 from regionsim.kms.plan import Call, Operation, Outcome, Plan, Reads, View
 
 DRY_RUN = "The request would have succeeded, but the DryRun option is set."
 WRONG_KEY = "The key ID in the request does not identify a CMK that can perform this operation."
-SYMMETRIC = "SYMMETRIC_DEFAULT"
+SYMMETRIC = SYMMETRIC_ALGORITHM
 
 _NO_CONTEXT: Mapping[str, str] = {}
 
@@ -49,10 +52,17 @@ def refuse_recipient(recipient: Mapping[str, Any] | None) -> None:
         raise UnsupportedOperationException("Recipient (attested enclaves) is not offered by regionsim yet.")
 
 
+def own_material(view: View, key: KmsKey) -> MaterialRef | None:
+    """The backing key that a key uses now; None when this Region does not hold it."""
+    if key.shared.current_material_id is None:
+        return None
+    return view.state.material(key.key_id, key.shared.current_material_id)
+
+
 def current_material(view: View, key: KmsKey) -> MaterialRef:
     """The backing key that encrypts now; a key that is Enabled always holds it."""
     assert key.shared.current_material_id is not None
-    material = view.state.material(key.key_id, key.shared.current_material_id)
+    material = own_material(view, key)
     if material is None:
         raise KeyUnavailableException  # a replica that was lost and has not caught up yet
     return material
@@ -89,6 +99,18 @@ class Source:
         if self.material is None:
             raise InvalidCiphertextException
         return self.material
+
+
+def require_fitting_use(operation: str, key: KmsKey, algorithm: str, context: Mapping[str, str]) -> None:
+    """Return when the key encrypts with that algorithm and takes such an encryption context.
+
+    Errors: what the state refuses; InvalidKeyUsageException; ValidationException.
+    """
+    require_state(operation, key)
+    require_usage(operation, key, KeyUsage.ENCRYPT_DECRYPT)
+    require_algorithm(key, algorithm)
+    if context and not is_symmetric(key.shared.spec):
+        raise ValidationException(f"EncryptionContext is not supported for key spec {key.shared.spec}.")
 
 
 def raise_dry_run() -> NoReturn:
@@ -128,13 +150,14 @@ class Encrypt(Operation[EncryptRequest]):
             encryption_context=request.encryption_context,
             values={"kms:EncryptionAlgorithm": request.encryption_algorithm},
         )
-        require_state(self.name, key)
-        require_usage(self.name, key, KeyUsage.ENCRYPT_DECRYPT)
-        require_algorithm(key, request.encryption_algorithm)
+        require_fitting_use(self.name, key, request.encryption_algorithm, request.encryption_context)
+        require_plaintext_fits(key.shared.spec, request.encryption_algorithm, request.plaintext)
         job = hsm_jobs.Encrypt(
             material=current_material(view, key),
             plaintext=request.plaintext,
             context=canonical(request.encryption_context),
+            spec=key.shared.spec,
+            algorithm=request.encryption_algorithm,
         )
         if request.dry_run:
             raise_dry_run()
@@ -147,7 +170,7 @@ class Encrypt(Operation[EncryptRequest]):
             "KeyId": plan.key.arn,
             "EncryptionAlgorithm": plan.request.encryption_algorithm,
         }
-        return Outcome(response=response, facts=material_facts(plan.key.shared.current_material_id))
+        return Outcome(response=response, facts=material_facts(visible_material_id(plan.key)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,9 +214,7 @@ class Decrypt(Operation[DecryptRequest]):
             is_named_by_ciphertext=request.key_id is None,
         )
         source.require_same_key()
-        require_state(self.name, key)
-        require_usage(self.name, key, KeyUsage.ENCRYPT_DECRYPT)
-        require_algorithm(key, request.encryption_algorithm)
+        require_fitting_use(self.name, key, request.encryption_algorithm, request.encryption_context)
         refuse_recipient(request.recipient)
         if request.ignores_ciphertext:
             raise_dry_run()
@@ -202,6 +223,8 @@ class Decrypt(Operation[DecryptRequest]):
             material=source.opened_by(),
             blob=request.ciphertext_blob,
             context=canonical(request.encryption_context),
+            spec=key.shared.spec,
+            algorithm=request.encryption_algorithm,
         )
         return Plan(call=call, request=request, region=view.region, now_ns=view.now_ns, keys=(key,), job=job)
 
@@ -214,9 +237,11 @@ class Decrypt(Operation[DecryptRequest]):
             "KeyId": plan.key.arn,
             "Plaintext": answer.plaintext,
             "EncryptionAlgorithm": plan.request.encryption_algorithm,
-            "KeyMaterialId": plan.job.material.material_id,
         }
-        return Outcome(response=response, facts=material_facts(plan.job.material.material_id))
+        material_id = visible_material_id(plan.key, plan.job.material)
+        if material_id is not None:
+            response["KeyMaterialId"] = material_id
+        return Outcome(response=response, facts=material_facts(material_id))
 
 
 def _source(view: View, call: Call, request: DecryptRequest, permission: str) -> Source:
@@ -246,7 +271,9 @@ def _of_blob(view: View, named: KmsKey | None, blob: bytes) -> Source:
     except MalformedBlob:
         if named is None:
             raise InvalidCiphertextException from None
-        return Source(key=named)
+        # A key pair's ciphertext names nothing: it was made by the key that the caller names, or it does not open.
+        bare = None if is_symmetric(named.shared.spec) else own_material(view, named)
+        return Source(key=named, material=bare)
     made_by = view.state.key_by_bytes(header.key_id_bytes)
     if named is not None and (made_by is None or made_by.key_id != named.key_id):
         return Source(key=named, is_other_key=True)
@@ -316,13 +343,11 @@ class ReEncrypt(Operation[ReEncryptRequest]):
         require_grant_tokens(view.region, request.grant_tokens)
         _require_both(view, call, request, source.key, destination)
         source.require_same_key()
-        for key, algorithm in (
-            (source.key, request.source_encryption_algorithm),
-            (destination, request.destination_encryption_algorithm),
+        for key, algorithm, context in (
+            (source.key, request.source_encryption_algorithm, request.source_encryption_context),
+            (destination, request.destination_encryption_algorithm, request.destination_encryption_context),
         ):
-            require_state(self.name, key)
-            require_usage(self.name, key, KeyUsage.ENCRYPT_DECRYPT)
-            require_algorithm(key, algorithm)
+            require_fitting_use(self.name, key, algorithm, context)
         if request.decryption().ignores_ciphertext:
             raise_dry_run()
         assert request.ciphertext_blob is not None, "only a dry run has no ciphertext"
@@ -332,6 +357,10 @@ class ReEncrypt(Operation[ReEncryptRequest]):
             source_context=canonical(request.source_encryption_context),
             destination=current_material(view, destination),
             destination_context=canonical(request.destination_encryption_context),
+            source_spec=source.key.shared.spec,
+            source_algorithm=request.source_encryption_algorithm,
+            destination_spec=destination.shared.spec,
+            destination_algorithm=request.destination_encryption_algorithm,
         )
         keys = (source.key, destination)
         return Plan(call=call, request=request, region=view.region, now_ns=view.now_ns, keys=keys, job=job)
@@ -348,14 +377,17 @@ class ReEncrypt(Operation[ReEncryptRequest]):
             "KeyId": destination.arn,
             "SourceEncryptionAlgorithm": plan.request.source_encryption_algorithm,
             "DestinationEncryptionAlgorithm": plan.request.destination_encryption_algorithm,
-            "SourceKeyMaterialId": plan.job.source.material_id,
-            "DestinationKeyMaterialId": plan.job.destination.material_id,
         }
-        additional = {
-            "sourceKeyMaterialId": plan.job.source.material_id,
-            "destinationKeyMaterialId": plan.job.destination.material_id,
-        }
-        return Outcome(response=response, facts={"additionalEventData": additional})
+        additional = {}
+        for role, key, material in (
+            ("Source", source, plan.job.source),
+            ("Destination", destination, plan.job.destination),
+        ):
+            material_id = visible_material_id(key, material)
+            if material_id is not None:
+                response[f"{role}KeyMaterialId"] = material_id
+                additional[f"{role.lower()}KeyMaterialId"] = material_id
+        return Outcome(response=response, facts={"additionalEventData": additional} if additional else {})
 
 
 def _require_both(view: View, call: Call, request: ReEncryptRequest, source: KmsKey, destination: KmsKey) -> None:
@@ -379,6 +411,13 @@ def _require_both(view: View, call: Call, request: ReEncryptRequest, source: Kms
         encryption_context=request.destination_encryption_context,
         values={"kms:EncryptionAlgorithm": request.destination_encryption_algorithm, "kms:ReEncryptOnSameKey": same},
     )
+
+
+def visible_material_id(key: KmsKey, used: MaterialRef | None = None) -> str | None:
+    """The id of the material that was used (the current one unless `used`), for keys whose callers see such ids."""
+    if not is_symmetric(key.shared.spec):
+        return None
+    return key.shared.current_material_id if used is None else used.material_id
 
 
 def material_facts(material_id: str | None) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from regionsim.kms.key import (
 )
 from regionsim.kms.key_identifiers import alias_in, resolve
 from regionsim.kms.key_policies import checked_policy, default_policy
-from regionsim.kms.key_specs import OFFERED, KeySpec, KeyUsage, use_of
+from regionsim.kms.key_specs import KeySpec, KeyUsage, is_offered, use_of
 from regionsim.kms.key_states import require_state
 from regionsim.kms.metadata import key_metadata
 from regionsim.kms.pages import page, read_marker
@@ -37,6 +37,7 @@ from regionsim.kms.wrapping import is_importable
 from regionsim.kms.writes import PutKey, PutToken, Write
 from regionsim.names.arns import key_arn
 from regionsim.names.ids import new_key_id
+from regionsim.names.regions import partition_of
 
 _USAGE_WANTED = "You must specify a KeyUsage value for all KMS keys except for symmetric encryption keys."
 
@@ -54,11 +55,11 @@ class CreateKeyRequest:
     tags: Sequence[Mapping[str, str]] = ()
     multi_region: bool = False
 
-    def kind(self) -> tuple[KeySpec, KeyUsage]:
+    def kind(self, region: str) -> tuple[KeySpec, KeyUsage]:
         """The spec and usage asked for.
 
-        Errors: ValidationException for a pair that is not compatible, UnsupportedOperationException for one not
-        offered.
+        Errors: ValidationException for a pair that is not compatible, UnsupportedOperationException for a spec that
+        the Region does not have.
         """
         if self.key_spec is not None and self.customer_master_key_spec is not None:
             raise ValidationException("You cannot specify KeySpec and CustomerMasterKeySpec in the same request.")
@@ -68,8 +69,8 @@ class CreateKeyRequest:
         usage = KeyUsage(self.key_usage or KeyUsage.ENCRYPT_DECRYPT)
         if use_of(spec, usage) is None:
             raise ValidationException(f"KeyUsage {usage} is not compatible with KeySpec {spec}")
-        if spec not in OFFERED:
-            raise UnsupportedOperationException(f"KeySpec {spec} is not offered by regionsim yet.")
+        if not is_offered(spec, partition_of(region).name):
+            raise UnsupportedOperationException(f"KeySpec {spec} is not supported in {region}.")
         return spec, usage
 
     def require_offered_origin(self, spec: KeySpec) -> None:
@@ -113,7 +114,7 @@ class CreateKey(Operation[CreateKeyRequest]):
         return Reads()
 
     def plan(self, view: View, call: Call, request: CreateKeyRequest) -> Plan[CreateKeyRequest]:
-        spec, usage = request.kind()
+        spec, usage = request.kind(view.region)
         tags = checked_tags(request.tags)
         require_may_create(view, call, spec, usage, request)
         request.require_offered_origin(spec)

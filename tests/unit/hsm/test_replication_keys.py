@@ -300,7 +300,7 @@ async def test_a_material_of_a_spec_that_is_not_offered_here_is_refused(monkeypa
     at_source, at_target = await exchange.agreed()
     wrapped = await exchange.wrap(at_source, await create(exchange.source))
     with monkeypatch.context() as patched:
-        patched.setattr("regionsim.hsm.memory.OFFERED", frozenset())
+        patched.setattr("regionsim.hsm.memory.is_offered", lambda spec, partition: False)
         with pytest.raises(InvalidCiphertextException):
             await exchange.install(at_target, *wrapped)
 

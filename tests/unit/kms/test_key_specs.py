@@ -5,7 +5,16 @@ from __future__ import annotations
 import pytest
 
 from regionsim.kms.errors import InvalidKeyUsageException
-from regionsim.kms.key_specs import OFFERED, USES, KeySpec, KeyUsage, use_of
+from regionsim.kms.key_specs import (
+    CHINA_ONLY,
+    NOT_IN_CHINA,
+    USES,
+    KeySpec,
+    KeyUsage,
+    is_offered,
+    most_plaintext_bytes,
+    use_of,
+)
 from regionsim.kms.key_usages import require_algorithm, require_usage
 from regionsim.kms.model import model
 from tests.unit.kms.keys import a_key
@@ -55,7 +64,22 @@ def test_specs_and_usages_are_the_model_s() -> None:
     assert {spec.value for spec in KeySpec} == set(model().shapes["KeySpec"].enum)
     assert {usage.value for usage in KeyUsage} == set(model().shapes["KeyUsageType"].enum)
     assert USES.keys() == set(KeySpec)
-    assert USES.keys() >= OFFERED
+
+
+def test_sm2_is_china_s_and_ml_kem_everybody_else_s() -> None:
+    here = {spec for spec in KeySpec if is_offered(spec, "aws")}
+    china = {spec for spec in KeySpec if is_offered(spec, "aws-cn")}
+    assert here == set(KeySpec) - CHINA_ONLY == set(KeySpec) - {KeySpec.SM2}
+    assert china == set(KeySpec) - NOT_IN_CHINA
+    assert {spec.value for spec in here - china} == {"ML_KEM_512", "ML_KEM_768", "ML_KEM_1024"}
+
+
+@pytest.mark.parametrize(
+    ("spec", "sha_1", "sha_256"), [("RSA_2048", 214, 190), ("RSA_3072", 342, 318), ("RSA_4096", 470, 446)]
+)
+def test_what_rsa_encrypts_at_most(spec: str, sha_1: int, sha_256: int) -> None:
+    assert most_plaintext_bytes(KeySpec(spec), "RSAES_OAEP_SHA_1") == sha_1
+    assert most_plaintext_bytes(KeySpec(spec), "RSAES_OAEP_SHA_256") == sha_256
 
 
 def test_the_wrong_usage_is_told_with_the_key_s_own() -> None:

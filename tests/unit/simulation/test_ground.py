@@ -46,7 +46,7 @@ def test_real_time_stands_on_the_machine(tmp_path: Path) -> None:
 
 def test_no_seed_can_get_into_real_time() -> None:
     parameters = inspect.signature(live_ground).parameters
-    assert set(parameters) == {"folder", "sealing_key"}
+    assert set(parameters) == {"folder", "sealing_key", "clock", "is_durable"}
     assert "Seeded" not in inspect.getsource(live_ground)
 
 
