@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 from regionsim.accounts.directory import Directory
 from regionsim.accounts.model import Role
+from regionsim.accounts.organization import organization_values
 from regionsim.authorization.compile import compile_policy
 from regionsim.authorization.context import Context, LazyValue, principal_values
 from regionsim.authorization.decide import Policies, decide
@@ -103,7 +104,12 @@ def _refusal(
         resource_account=account,
         kind=ResourceKind.ROLE,
         region="",
-        context=Context(principal_values(caller)).merged(_values(role, asked), asked.values),
+        context=Context(principal_values(caller)).merged(
+            organization_values(directory.accounts.get(caller.account), "Principal"),
+            organization_values(directory.accounts.get(account), "Resource"),
+            _values(role, asked),
+            asked.values,
+        ),
     )
     policies = Policies(
         key_policy=trust,

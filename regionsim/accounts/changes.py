@@ -10,7 +10,9 @@ from types import MappingProxyType
 
 from regionsim.accounts.directory import Directory
 from regionsim.accounts.model import NamedPolicy
+from regionsim.accounts.organization import full_access
 from regionsim.authorization.policy import Policy, PolicyKind
+from regionsim.names.mistakes import ConfigError, advice
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,15 +92,20 @@ class IamChange:
         return directory.with_account(replace(home, roles={**home.roles, role.name: changed}))
 
     def _to_account(self, directory: Directory) -> Directory:
-        """Each SCP that a scenario attaches is a level of its own, which must allow (ours)."""
+        """An SCP is attached to the account itself, where FullAWSAccess is until it is detached."""
         home = directory.accounts[self.account]
-        kept = tuple(level for level in home.scps if all(named.name != self.name for named in level))
+        above, own = home.scps[:-1], home.scps[-1] if home.scps else (full_access(),)
+        kept = tuple(named for named in own if named.name != self.name)
         if self.policy is not None:
-            return directory.with_account(
-                replace(home, scps=(*kept, (NamedPolicy(name=self.name, policy=self.policy),)))
+            kept = (*kept, NamedPolicy(name=self.name, policy=self.policy))
+        elif len(kept) == len(own):
+            known = [named.name for named in own]
+            raise ConfigError(
+                f"account '{self.account}' has no service control policy '{self.name}'; {advice(self.name, known)}"
             )
-        directory.require_scp(self.account, self.name)
-        return directory.with_account(replace(home, scps=kept))
+        if not kept:
+            raise ConfigError(f"'{self.name}' is the last policy of account '{self.account}'; attach another one first")
+        return directory.with_account(replace(home, scps=(*above, kept)))
 
     def _boundary(self) -> NamedPolicy | None:
         return None if self.policy is None else NamedPolicy(name="boundary", policy=self.policy)

@@ -160,9 +160,9 @@ class Directory:
         return (_compiled_session(principal.session_policy),) if principal.session_policy else ()
 
     def service_control_policies(self, principal: Principal) -> tuple[tuple[CompiledPolicy, ...], ...]:
-        """The SCPs that bind the caller's account, by level."""
+        """The SCPs that bind the caller's account, by level; none for the management account."""
         home = self.accounts.get(principal.account)
-        if home is None:
+        if home is None or home.is_management:
             return ()
         return tuple(
             self._compiled_once((home.account_id, "scp", str(level)), PolicyKind.SCP, policies)
@@ -256,12 +256,6 @@ class Directory:
         """The role of that name, or None."""
         home = self.accounts.get(account)
         return None if home is None else home.roles.get(name)
-
-    def require_scp(self, account: str, name: str) -> None:
-        """Return when the account has a service control policy of that name. Errors: ConfigError."""
-        known = [named.name for level in self._account(account).scps for named in level]
-        if name not in known:
-            raise ConfigError(f"account '{account}' has no service control policy '{name}'; {advice(name, known)}")
 
     def _identity(self, principal: Principal) -> User | Role | None:
         home = self.accounts.get(principal.account)

@@ -51,8 +51,9 @@ class AccessKey:
 class Account:
     """An AWS account: 12 digits, and its users and roles by name.
 
-    `scps` are the service control policies that bind it, by level, the organization's root first; empty: it is in no
-    organization, or it is the management account. `access_keys` are by access key id.
+    `scps` are the service control policies above it, by level, the organization's root first and its own last; empty:
+    there are none. They do not bind the management account. `organization_id` is empty where it is in no organization;
+    `organization_path` is `o-.../r-.../ou-.../`. `access_keys` are by access key id.
     """
 
     account_id: str
@@ -60,3 +61,6 @@ class Account:
     roles: Mapping[str, Role] = field(default_factory=dict, hash=False)
     scps: tuple[tuple[NamedPolicy, ...], ...] = ()
     access_keys: Mapping[str, AccessKey] = field(default_factory=dict, hash=False)
+    is_management: bool = False
+    organization_id: str = ""
+    organization_path: str = ""

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from types import MappingProxyType
 
+from regionsim.accounts.organization import organization_values
 from regionsim.authorization.compile import CompiledPolicy, compile_policy
 from regionsim.authorization.context import (
     Context,
@@ -175,14 +176,17 @@ def _context(
     }
     if named:
         lazy["kms:requestalias"] = named
+    owner = organization_values(view.directory.accounts.get(key.account), "Resource")
     return Context(_call_values(view, caller)).merged(
-        key_values(key.shared, key.regional), lazy, encryption_context_values(encryption_context), values
+        key_values(key.shared, key.regional), owner, lazy, encryption_context_values(encryption_context), values
     )
 
 
 def _call_values(view: View, caller: Principal) -> dict[str, LazyValue]:
+    accounts = view.directory.accounts
     return {
         **principal_values(caller),
+        **organization_values(accounts.get(caller.account), "Principal"),
         "kms:calleraccount": caller.account,
         "aws:requestedregion": view.region,
         "aws:epochtime": lambda: str(view.now_ns // 1_000_000_000),

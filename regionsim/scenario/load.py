@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
+from regionsim.accounts.directory import Directory
 from regionsim.scenario import read
 from regionsim.scenario.bulk import read_bulk
 from regionsim.scenario.errors import ScenarioError
@@ -110,7 +111,7 @@ def _world(found: dict[str, Node], findings: Findings) -> tuple[World | None, Kn
     hsms = findings.attempt(read_hsm, found["hsm"], findings) if "hsm" in found else Hsms()
     waits = findings.attempt(read_replication, found["replication"], findings) if "replication" in found else Waits()
     grants = findings.attempt(read_grants, found["grants"], findings) if "grants" in found else Consistency()
-    directory = findings.attempt(read_accounts, found["accounts"], findings) if "accounts" in found else None
+    directory = _accounts(found, findings)
     known = Known(regions=regions, directory=directory)
     bulk = read_bulk(found["keys"], known, findings) if "keys" in found else ()
     if start_at_ns is None or regions is None or directory is None:
@@ -128,6 +129,12 @@ def _world(found: dict[str, Node], findings: Findings) -> tuple[World | None, Kn
         **grants,
     )
     return world, known
+
+
+def _accounts(found: dict[str, Node], findings: Findings) -> Directory | None:
+    if "accounts" not in found:
+        return None
+    return findings.attempt(read_accounts, found["accounts"], findings, found.get("organization"))
 
 
 def _workloads(

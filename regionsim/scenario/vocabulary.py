@@ -31,6 +31,10 @@ class Takes(StrEnum):
     TAGS = "tags"
     POLICY = "policy"
     POLICIES = "policies"
+    LEVELS = "levels"
+    UNITS = "units"
+    ACCOUNT_IDS = "accountIds"
+    ORGANIZATION = "organization"
     KEYS = "keys"
     SWITCH = "switch"
     KEY_SPEC = "keySpec"
@@ -100,6 +104,7 @@ SCENARIO = _keys(
     _key("replication", Takes.REPLICATION, "how long the Regions wait for each other"),
     _key("grants", Takes.GRANTS, "how soon a grant counts; by default at once"),
     _key("accounts", Takes.ACCOUNTS, "AWS accounts by their id, quoted", required=True),
+    _key("organization", Takes.ORGANIZATION, "the AWS organization that accounts are in"),
     _key("keys", Takes.KEYS, "KMS keys that are there before the run begins"),
     _key("workloads", Takes.WORKLOADS, "repeated calls in the background, by name"),
     _key("steps", Takes.STEPS, "what happens, and what must be true, in order", required=True),
@@ -140,8 +145,21 @@ BULK = _keys(
 ACCOUNT = _keys(
     _key("users", Takes.USERS, "IAM users by name"),
     _key("roles", Takes.ROLES, "IAM roles by name"),
-    _later("scps", "service control policies"),
+    _key("scps", Takes.LEVELS, "service control policies attached to it, or a list of them for each level, root first"),
     _key("access_keys", Takes.ACCESS_KEYS, "access keys by id, each with its user and its secret, for serve"),
+)
+ORGANIZATION = _keys(
+    _key("id", Takes.TEXT, "its id, o-exampleorgid by default"),
+    _key("management", Takes.TEXT, "the management account, quoted: service control policies do not bind it"),
+    _key("scps", Takes.POLICIES, "service control policies at its root"),
+    _key("units", Takes.UNITS, "organizational units by name"),
+    _key("accounts", Takes.ACCOUNT_IDS, "accounts that are in no unit; by default all"),
+)
+"""The organization of a world; units are not nested."""
+
+UNIT = _keys(
+    _key("scps", Takes.POLICIES, "service control policies of the unit"),
+    _key("accounts", Takes.ACCOUNT_IDS, "its accounts, quoted", required=True),
 )
 USER = _keys(
     _key("policies", Takes.POLICIES, "identity policies"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import combinations
 from types import MappingProxyType
 from typing import TypedDict
@@ -17,6 +18,7 @@ from regionsim.scenario import read
 from regionsim.scenario.access_keys import read_access_keys
 from regionsim.scenario.errors import quoted
 from regionsim.scenario.nodes import Entry, MappingNode, Node, ScalarNode
+from regionsim.scenario.organization import organized, read_levels
 from regionsim.scenario.policies import read_policy, warnings_about
 from regionsim.scenario.read import Findings
 from regionsim.scenario.vocabulary import ACCOUNT, GRANTS, HSM, LINKS, REPLICATION, ROLE, USER
@@ -114,8 +116,8 @@ def read_grants(node: Node, findings: Findings) -> Consistency:
     return consistency
 
 
-def read_accounts(node: Node, findings: Findings) -> Directory:
-    """All accounts with their users and roles.
+def read_accounts(node: Node, findings: Findings, organization: Node | None = None) -> Directory:
+    """All accounts with their users and roles, in their organization if there is one.
 
     A user or role that has a mistake inside is there even so, bare, so that its callers are not found wanting too.
     """
@@ -123,7 +125,10 @@ def read_accounts(node: Node, findings: Findings) -> Directory:
     if not held:
         raise node.position.error("at least one account is needed", 'write "111122223333": {users: {alice: {}}}')
     accounts = [_account(entry, findings) for entry in held.values()]
-    return Directory(accounts=MappingProxyType({account.account_id: account for account in accounts}))
+    known: Mapping[str, Account] = {account.account_id: account for account in accounts}
+    if organization is not None:
+        known = findings.attempt(organized, known, organization, findings) or known
+    return Directory(accounts=known)
 
 
 def _account(entry: Entry, findings: Findings) -> Account:
@@ -146,6 +151,7 @@ def _account(entry: Entry, findings: Findings) -> Account:
         roles=MappingProxyType(
             {name: findings.attempt(_role, name, held, findings) or Role(name=name) for name, held in roles}
         ),
+        scps=(findings.attempt(read_levels, found["scps"], "scps") if "scps" in found else None) or (),
     )
 
 
