@@ -36,6 +36,11 @@ class WrappingAlgorithm(StrEnum):
     SM2PKE = "SM2PKE"
 
     @property
+    def is_offered(self) -> bool:
+        """True for what KMS takes at all: PKCS #1 v1.5 is refused since 2023, and SM2 is China's."""
+        return self not in (WrappingAlgorithm.RSAES_PKCS1_V1_5, WrappingAlgorithm.SM2PKE)
+
+    @property
     def is_two_steps(self) -> bool:
         """True when the material is under an AES key, and only that under the wrapping key."""
         return self.value.startswith("RSA_AES_KEY_WRAP")

@@ -11,12 +11,19 @@ from dataclasses import dataclass
 from regionsim.authorization.policy import Policy, PolicyKind, principals_named
 from regionsim.kms.constraints import TYPE_TESTS, rules_of
 from regionsim.kms.model import Shape, ShapeType, model
+from regionsim.kms.wrapping import WrappingAlgorithm
 from regionsim.names.mistakes import advice
 from regionsim.scenario import policies, read
 from regionsim.scenario.errors import quoted
 from regionsim.scenario.known import Known
 from regionsim.scenario.nodes import MappingNode, Node, ScalarNode, SequenceNode, kind_of
-from regionsim.scenario.values import AsBlob, AsJson, Reference, Tree, blob, fill_in, is_literal, text_tree
+from regionsim.scenario.values import AsBlob, AsJson, AsWrapped, Reference, Tree, blob, fill_in, is_literal, text_tree
+
+WRAPPED = "EncryptedKeyMaterial"
+"""The blob that may be written as material, key and algorithm."""
+
+WRAPPING = ("material", "under", "algorithm")
+WRAPPED_BY = tuple(known.value for known in WrappingAlgorithm if known.is_offered)
 
 _POLICY = "PolicyType"
 _REGION = "RegionType"
@@ -129,6 +136,8 @@ class ShapeReader:
 
     def _scalar_tree(self, node: Node, shape: Shape, what: str) -> Tree:
         match shape.type:
+            case ShapeType.BLOB if what == WRAPPED and isinstance(node, MappingNode):
+                return self._wrapped(node, what)
             case ShapeType.BLOB:
                 return self._blob(node, what)
             case ShapeType.STRING:
@@ -156,6 +165,25 @@ class ShapeReader:
             raise node.position.error(
                 f"{what}: {error}", "write plain text, or base64: and the encoded bytes"
             ) from None
+
+    def _wrapped(self, node: MappingNode, what: str) -> AsWrapped:
+        """Material that is still to be wrapped, as its owner would do it."""
+        held = read.entries(node, what)
+        for name, entry in held.items():
+            if name not in WRAPPING:
+                raise entry.key.position.error(f"{what} has no {quoted(name)}", advice(name, WRAPPING))
+        for name in WRAPPING:
+            if name not in held:
+                raise node.position.error(f"{what} has no '{name}'", f"it needs {', '.join(WRAPPING)}")
+        algorithm = read.text(held["algorithm"].value, "algorithm")
+        if algorithm not in WRAPPED_BY:
+            place = held["algorithm"].value.position
+            raise place.error(f"material is not wrapped by {quoted(algorithm)}", advice(algorithm, WRAPPED_BY, shown=9))
+        return AsWrapped(
+            material=self._blob(held["material"].value, "material"),
+            under=self.free(held["under"].value),
+            algorithm=WrappingAlgorithm(algorithm),
+        )
 
     def _hold(self, value: Tree, node: Node, shape: Shape, what: str) -> None:
         if not self.is_strict or not is_literal(value):

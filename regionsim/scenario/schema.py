@@ -20,6 +20,7 @@ from regionsim.names.regions import PARTITION_OF
 from regionsim.scenario.calls import ERROR_CODES
 from regionsim.scenario.comparisons import COMPARISON
 from regionsim.scenario.load import LARGEST_SEED
+from regionsim.scenario.parameters import WRAPPED, WRAPPED_BY, WRAPPING
 from regionsim.scenario.values import NAME, SERIES
 from regionsim.scenario.vocabulary import (
     ACCOUNT,
@@ -251,6 +252,15 @@ def _fault_parameter(parameter: Parameter) -> Schema:
     return takes[parameter.kind]
 
 
+_WRAPPED: Schema = {
+    "description": "key material, to be wrapped under the public key of GetParametersForImport",
+    "type": "object",
+    "properties": {"material": _TEXT, "under": _TEXT, "algorithm": {"enum": list(WRAPPED_BY)}},
+    "required": list(WRAPPING),
+    "additionalProperties": False,
+}
+
+
 def _definition(shape: str) -> str:
     return f"kms.{shape}"
 
@@ -269,7 +279,9 @@ def _shape(shape: Shape) -> Schema:
     """A shape's own type, or a text with a `$name` in it."""
     match shape.type:
         case ShapeType.STRUCTURE:
-            members = {name: _ref(_definition(member)) for name, member in shape.members.items()}
+            members: Schema = {name: _ref(_definition(member)) for name, member in shape.members.items()}
+            if WRAPPED in members:
+                members[WRAPPED] = {"anyOf": [members[WRAPPED], _WRAPPED]}
             own: Schema = {"type": "object", "properties": members, "additionalProperties": False}
         case ShapeType.LIST:
             own = {"type": "array", "items": _ref(_definition(str(shape.element)))}

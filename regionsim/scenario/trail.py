@@ -25,7 +25,7 @@ from regionsim.simulation.simulation import Simulation
 from regionsim.store.errors import StoreError
 
 NO_ERROR = "none"
-SERVICE_EVENTS = ("DeleteKey", "RotateKey", "SynchronizeMultiRegionKey")
+SERVICE_EVENTS = ("DeleteExpiredKeyMaterial", "DeleteKey", "RotateKey", "SynchronizeMultiRegionKey")
 _AT_LEAST_ONE = Comparison(symbol=">=", number=1, text=">= 1")
 
 

@@ -13,12 +13,14 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from regionsim.kms.wrapping import WrappingAlgorithm
 from regionsim.names.mistakes import advice
 from regionsim.scenario.errors import quoted
 from regionsim.scenario.nodes import Position, ScalarNode
@@ -61,6 +63,15 @@ class AsBlob:
     """Bytes, once what it holds is filled in: text in UTF-8 or `base64:`, or bytes that were saved."""
 
     of: Reference | Interpolation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AsWrapped:
+    """Key material as its owner sends it to KMS: `material`, wrapped under the public key `under`."""
+
+    material: Tree
+    under: Tree
+    algorithm: WrappingAlgorithm
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,7 +198,7 @@ def blob(text: str) -> bytes:
 def is_literal(tree: Tree) -> bool:
     """True when nothing in the tree waits to be filled in."""
     match tree:
-        case Reference() | Interpolation() | AsBlob() | AsJson():
+        case Reference() | Interpolation() | AsBlob() | AsJson() | AsWrapped():
             return False
         case dict():
             return all(is_literal(value) for value in tree.values())
@@ -200,7 +211,7 @@ def is_literal(tree: Tree) -> bool:
 def fill_in(tree: Tree, saved: Mapping[str, Any]) -> Any:
     """The tree with every name replaced by its saved value.
 
-    Errors: MissingNameError; ValueError when a filled-in blob is not base64 after all.
+    Errors: MissingNameError; ValueError when a filled-in blob is not base64 after all, or cannot be wrapped so.
     """
     match tree:
         case Reference(name=name):
@@ -214,12 +225,23 @@ def fill_in(tree: Tree, saved: Mapping[str, Any]) -> Any:
             return blob(value) if isinstance(value, str) else value
         case AsJson(of=held):
             return json.dumps(fill_in(held, saved))
+        case AsWrapped(algorithm=algorithm):
+            return _wrapped(fill_in(tree.material, saved), fill_in(tree.under, saved), algorithm)
         case dict():
             return {key: fill_in(value, saved) for key, value in tree.items()}
         case list():
             return [fill_in(item, saved) for item in tree]
         case _:
             return tree
+
+
+def _wrapped(material: bytes, under: object, algorithm: WrappingAlgorithm) -> bytes:
+    if not isinstance(under, bytes):
+        raise ValueError("under: is no public key; save PublicKey of GetParametersForImport")
+    from regionsim.hsm.algorithms.importing import wrapped_by_owner  # cryptography: most files are read without it
+
+    # The owner's own AES key, of the algorithms in two steps: made of the material, so that a run repeats.
+    return wrapped_by_owner(under, algorithm, material, hashlib.sha256(b"owner" + material).digest())
 
 
 def _as_text(value: Any) -> str:

@@ -229,6 +229,18 @@ async def test_deleted_material_is_gone_at_once_also_from_the_file_and_after_a_b
 
 
 @one_region()
+async def test_a_token_that_was_wrapped_anew_brings_no_deleted_material_back(kms: OneRegion) -> None:
+    key_id = await external_key(kms)
+    kms.region.fleet.rotate_domain_key()
+    await sealed(kms, key_id)  # its token is wrapped anew, and kept with the next audit batch
+    await kms.call("alice", "DeleteImportedKeyMaterial", KeyId=key_id)
+    await kms.sleep_seconds(1)
+    assert kms.region.state.material_ids(key_id) == ()
+    await kms.reboot()
+    assert kms.region.state.material_ids(key_id) == ()
+
+
+@one_region()
 async def test_a_key_that_is_pending_deletion_stays_so_and_waits_for_its_material_when_that_is_cancelled(
     kms: OneRegion,
 ) -> None:

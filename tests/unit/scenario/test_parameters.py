@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import pytest
 
+from regionsim.hsm.algorithms.importing import WrappingKey
 from regionsim.kms.model import model
+from regionsim.kms.wrapping import WrappingAlgorithm
+from regionsim.runtime.entropy import OsEntropy
 from regionsim.scenario.errors import ScenarioError
 from regionsim.scenario.known import Known
 from regionsim.scenario.nodes import MappingNode, Position
 from regionsim.scenario.parameters import ShapeReader
 from regionsim.scenario.parse import parse
-from regionsim.scenario.values import AsBlob, AsJson, Interpolation, Names, Reference
+from regionsim.scenario.values import (
+    AsBlob,
+    AsJson,
+    AsWrapped,
+    Interpolation,
+    Names,
+    Reference,
+    fill_in,
+    is_literal,
+)
 
 HERE = Position(path="f.yaml", line=1, column=1)
 
@@ -71,6 +83,40 @@ def test_values_as_they_are_written(text, shape, value):
 )
 def test_values_that_cannot_be(text, shape, told):
     assert told in refused(text, shape)
+
+
+WRAPPED = "{material: base64:AP8=, under: $key, algorithm: RSAES_OAEP_SHA_256}"
+
+
+def read_wrapped(text: str) -> object:
+    reader = ShapeReader(known=Known(names=Names(defined={"key": HERE})))
+    return reader.read(parse(text, "f.yaml"), model().shapes["CiphertextType"], "EncryptedKeyMaterial")
+
+
+def test_key_material_is_wrapped_when_it_is_sent():
+    tree = read_wrapped(WRAPPED)
+    algorithm = WrappingAlgorithm.RSAES_OAEP_SHA_256
+    assert tree == AsWrapped(material=b"\x00\xff", under=Reference(name="key"), algorithm=algorithm)
+    assert not is_literal(tree)
+    key = WrappingKey.generate(OsEntropy().stream("owner"), 2048)
+    assert key.unwrap(algorithm, fill_in(tree, {"key": key.public})) == b"\x00\xff"
+    with pytest.raises(ValueError, match="no public key"):
+        fill_in(tree, {"key": "text"})
+    assert read_wrapped("$key") == AsBlob(of=Reference(name="key"))
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("{material: x, under: $key}", "has no 'algorithm'"),
+        ("{material: x, under: $key, algorithm: ROT13}", "material is not wrapped by 'ROT13'"),
+        ("{materials: x, under: $key, algorithm: ROT13}", "has no 'materials'"),
+    ],
+)
+def test_key_material_that_cannot_be_wrapped(text, told):
+    with pytest.raises(ScenarioError) as caught:
+        read_wrapped(text)
+    assert told in str(caught.value)
 
 
 def test_a_step_that_expects_a_refusal_may_send_what_cannot_be():
