@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from regionsim.runtime.paced import PacedRun
 from regionsim.runtime.stalls import DeadlockError, LivelockError
-from regionsim.runtime.virtual_loop import Callback, VirtualLoop, run_virtual
+from regionsim.runtime.virtual_loop import Callback, VirtualLoop, run_virtual, running
 
 __all__ = [
     "Callback",
@@ -40,6 +40,8 @@ def run_real_time(main: Coroutine[Any, Any, T]) -> T:
 
 def is_real_time() -> bool:
     """True inside `run_real_time`."""
+    if running.loop is not None:
+        return False
     try:
         return asyncio.get_running_loop() in _real_time_loops
     except RuntimeError:

@@ -17,7 +17,7 @@ import contextvars
 from collections.abc import Callable, Coroutine, Generator
 from typing import Any, Generic, Protocol, TypeVar, cast
 
-from regionsim.runtime.virtual_loop import VirtualLoop
+from regionsim.runtime.virtual_loop import running
 
 T = TypeVar("T")
 
@@ -166,7 +166,8 @@ class Strand:
 
     def begin(self) -> None:
         """Run up to the first wait."""
-        self._loop = asyncio.get_running_loop()
+        virtual = running.loop
+        self._loop: asyncio.AbstractEventLoop = asyncio.get_running_loop() if virtual is None else virtual
         try:
             awaited = self._coroutine.send(None)
         except StopIteration:
@@ -175,8 +176,8 @@ class Strand:
             self._die(error)
         else:
             self._on_wait(self)
-            if isinstance(self._loop, VirtualLoop):
-                self._loop.strands[self] = None
+            if virtual is not None:
+                virtual.strands[self] = None
             self._wait_for(awaited)
 
     def go_on(self, _: object = None) -> None:
@@ -216,8 +217,9 @@ class Strand:
 
     def _leave(self) -> None:
         self._is_over = True
-        if isinstance(self._loop, VirtualLoop):
-            del self._loop.strands[self]
+        virtual = running.loop
+        if virtual is not None:
+            virtual.strands.pop(self, None)
         if self._done_callback is not None:
             self._done_callback(self)
 

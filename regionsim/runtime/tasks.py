@@ -16,7 +16,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, ParamSpec, Protocol, TypeVar, TypeVarTuple
 
 from regionsim.runtime.strands import Signal, Strand
-from regionsim.runtime.virtual_loop import NS_PER_SECOND, VirtualLoop
+from regionsim.runtime.virtual_loop import NS_PER_SECOND, VirtualLoop, running
 
 Future = asyncio.Future
 """What `future()` gives, for annotations of those who may not import asyncio."""
@@ -40,8 +40,8 @@ class Fenced(BaseException):
 
 def now_ns() -> int:
     """The running loop's instant in nanoseconds; only differences mean something, and skew never reaches them."""
-    loop = asyncio.get_running_loop()
-    return loop.now_ns if isinstance(loop, VirtualLoop) else time.monotonic_ns()
+    loop = running.loop
+    return time.monotonic_ns() if loop is None else loop.now_ns
 
 
 async def sleep(duration_ns: int) -> None:
@@ -49,8 +49,8 @@ async def sleep(duration_ns: int) -> None:
     if duration_ns <= 0:
         await asyncio.sleep(0)
         return
-    loop = asyncio.get_running_loop()
-    if not isinstance(loop, VirtualLoop):
+    loop = running.loop
+    if loop is None:
         await asyncio.sleep(duration_ns / NS_PER_SECOND)
         return
     woken = Signal[None]()
@@ -63,10 +63,10 @@ async def sleep(duration_ns: int) -> None:
 
 def call_later_ns(delay_ns: int, callback: Callable[[*Ts], object], *args: *Ts) -> Cancellable:
     """Call back after `delay_ns`. For a node's own timers use its scope's, which die with it."""
-    loop = asyncio.get_running_loop()
-    if isinstance(loop, VirtualLoop):
-        return loop.call_at_ns(loop.now_ns + delay_ns, callback, *args)
-    return loop.call_later(delay_ns / NS_PER_SECOND, callback, *args)
+    loop = running.loop
+    if loop is None:
+        return asyncio.get_running_loop().call_later(delay_ns / NS_PER_SECOND, callback, *args)
+    return loop.call_at_ns(loop.now_ns + delay_ns, callback, *args)
 
 
 def future() -> asyncio.Future[Any]:

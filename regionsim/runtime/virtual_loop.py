@@ -17,6 +17,7 @@ import contextvars
 import heapq
 import queue
 import random
+import threading
 from collections import deque
 from collections.abc import Callable, Coroutine, Generator
 from typing import Any, NoReturn, TypeVar, TypeVarTuple
@@ -76,6 +77,16 @@ class Callback(asyncio.TimerHandle):
 
 def _nothing() -> None:
     """What a cancelled callback would do."""
+
+
+class _Running(threading.local):
+    """What runs in the thread that asks."""
+
+    loop: VirtualLoop | None = None
+
+
+running = _Running()
+"""`running.loop` is the virtual loop that runs in this thread, or None. asyncio's own answer costs a system call."""
 
 
 class VirtualLoop(asyncio.BaseEventLoop):
@@ -324,6 +335,14 @@ class VirtualLoop(asyncio.BaseEventLoop):
         raise RuntimeError("the virtual loop is closed")
 
     # ------------------------------------------------------------------------------------------------------ the machine
+
+    def run_forever(self) -> None:
+        """Run until stopped."""
+        running.loop = self
+        try:
+            super().run_forever()
+        finally:
+            running.loop = None
 
     def _run_once(self) -> None:
         """Run all that is ready, as one batch, again and again; when nothing is, move time first."""

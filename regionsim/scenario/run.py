@@ -18,6 +18,7 @@ from regionsim.invariants.verdicts import Finding
 from regionsim.invariants.watch import Watch
 from regionsim.names.mistakes import ConfigError, RegionsimError
 from regionsim.runtime.clock import WallClock
+from regionsim.runtime.garbage import searched_seldom
 from regionsim.runtime.interrupts import Interrupts
 from regionsim.runtime.loop import PacedRun, VirtualLoop, run_virtual
 from regionsim.runtime.trace import Event, JsonLinesSink, Trace, event_line
@@ -116,6 +117,7 @@ def run_scenario(scenario: Scenario, options: RunOptions) -> RunResult:
     trace = Trace(lambda: loop.now_ns)
     with ExitStack() as stack:
         interrupts = stack.enter_context(Interrupts())
+        stack.enter_context(searched_seldom())
         stack.callback(loop.close)
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="regionsim-")))
         stack.enter_context(_BugContext(scenario, seed, trace))

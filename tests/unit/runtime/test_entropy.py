@@ -130,3 +130,8 @@ def test_a_seeded_generator_of_pythons_for_shuffles():
     seeded_random(7, "ties").shuffle(first)
     seeded_random(7, "ties").shuffle(second)
     assert first == second != list(range(50))
+
+
+def test_a_stream_draws_what_pythons_own_generator_draws():
+    stream, own = SeededEntropy(7).stream("label"), seeded_random(7, "label")
+    assert [stream.random(), stream.bytes(0), stream.bytes(37)] == [own.random(), own.randbytes(0), own.randbytes(37)]
