@@ -66,6 +66,8 @@ class Event(NamedTuple):
     fields: dict[str, FieldValue]
 
 
+_new_tuple = tuple.__new__
+
 Sink = Callable[[Event], None]
 
 LineSink = Callable[[bytes], None]
@@ -123,26 +125,23 @@ class Trace:
     def emit(self, region: str, kind: str, /, **fields: FieldValue) -> None:
         """Note an event at this instant. Fields are not called `t_ns`, `region` or `kind`, and never hold bytes."""
         assert _RESERVED.isdisjoint(fields), f"an event's own {sorted(_RESERVED)} are no fields"
-        event = Event(self._now(), region, kind, fields)
+        # What Event(...) does, without its call: every call of a run is told of five times.
+        event = _new_tuple(Event, (self._now(), region, kind, fields))
         if self._has_digest:
-            event = self._note_line(event)
+            try:
+                line = event_line(event)
+            except KeyError:  # a field's type has no writer
+                event = event._replace(fields={name: _plain(name, value) for name, value in fields.items()})
+                line = event_line(event)
+            unhashed = self._unhashed
+            unhashed.append(line)
+            if len(unhashed) >= _HASHED_AT_ONCE:
+                self._hash_waiting()
         else:
             self._hashed_count += 1
         self._recent.append(event)
         for sink in self._sinks[kind]:
             sink(event)
-
-    def _note_line(self, event: Event) -> Event:
-        """Have the event's line hashed; the event, with plain fields."""
-        try:
-            line = event_line(event)
-        except KeyError:  # a field's type has no writer
-            event = event._replace(fields={name: _plain(name, value) for name, value in event.fields.items()})
-            line = event_line(event)
-        self._unhashed.append(line)
-        if len(self._unhashed) >= _HASHED_AT_ONCE:
-            self._hash_waiting()
-        return event
 
     @property
     def count(self) -> int:
