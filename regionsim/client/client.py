@@ -10,6 +10,7 @@ it needed none).
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -23,7 +24,7 @@ from regionsim.names.ids import new_uuid
 from regionsim.region.region import Reply as RegionReply
 from regionsim.runtime.entropy import Stream
 from regionsim.runtime.strands import Signal
-from regionsim.runtime.tasks import call_later_ns, now_ns, sleep
+from regionsim.runtime.tasks import Cancellable, call_later_ns, now_ns, sleep
 from regionsim.simulation.simulation import Simulation
 
 CONNECT_TIMEOUT = "ConnectTimeout"
@@ -73,58 +74,100 @@ class Reply:
 
 
 class _Outcome(NamedTuple):
-    """One try's end: a reply of the Region, or what the connection did."""
+    """One try's end: a reply of the Region, or what the connection did.
+
+    `is_failure`: a time-out, a connection error or a server fault, which another Region might do better.
+    """
 
     reply: RegionReply = None
-    connection_error: str = ""
+    error: str = ""
+    is_failure: bool = False
+    is_retryable: bool = False
 
-    @property
-    def error(self) -> str:
-        if self.connection_error:
-            return self.connection_error
-        return self.reply.code if isinstance(self.reply, KmsError) else ""
 
-    @property
-    def is_failure(self) -> bool:
-        """True for a time-out, a connection error or a server fault: what another Region might do better."""
-        return bool(self.connection_error) or isinstance(self.reply, ServerFault)
+_NONE_YET = _Outcome()
 
-    @property
-    def is_retryable(self) -> bool:
-        return self.is_failure or isinstance(self.reply, ThrottlingException)
+
+def _outcome_of(reply: RegionReply) -> _Outcome:
+    if not isinstance(reply, KmsError):
+        return _Outcome(reply)
+    is_failure = isinstance(reply, ServerFault)
+    return _Outcome(reply, reply.code, is_failure, is_failure or isinstance(reply, ThrottlingException))
 
 
 class _Knock(Signal[_Outcome]):
     """One try on its way; it ends once, by a reply, by what the connection did, or by the time-out."""
 
-    __slots__ = ("_is_connected",)
+    __slots__ = ("_is_connected", "deadline_ns")
 
-    def __init__(self) -> None:
+    def __init__(self, deadline_ns: int) -> None:
         super().__init__()
         self._is_connected = False
+        self.deadline_ns = deadline_ns
 
     def replied(self, reply: RegionReply) -> None:
-        self.give(_Outcome(reply))
+        self.give(_outcome_of(reply))
 
     def refused(self) -> None:
-        self.give(_Outcome(connection_error=CONNECTION_REFUSED))
+        self.give(_Outcome(None, CONNECTION_REFUSED, True, True))
 
     def connected(self) -> None:
         self._is_connected = True
 
     def time_out(self) -> None:
         # Whether the Region had taken the call up decides whether it may have happened.
-        self.give(_Outcome(connection_error=READ_TIMEOUT if self._is_connected else CONNECT_TIMEOUT))
+        self.give(_Outcome(None, READ_TIMEOUT if self._is_connected else CONNECT_TIMEOUT, True, True))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+class _Deadlines:
+    """The time-outs of one client's tries. They come in the order in which the tries were sent, so one timer does."""
+
+    def __init__(self, timeout_ns: int) -> None:
+        self._timeout_ns = timeout_ns
+        self._knocks: deque[_Knock] = deque()
+        self._timer: Cancellable | None = None
+
+    def knock(self) -> _Knock:
+        """A try that is sent now."""
+        knock = _Knock(now_ns() + self._timeout_ns)
+        self._knocks.append(knock)
+        if self._timer is None:
+            self._timer = call_later_ns(self._timeout_ns, self._time_out)
+        return knock
+
+    def one_is_over(self) -> None:
+        """A try has ended: leave no timer behind when it was the last."""
+        self._drop_ended()
+        if not self._knocks and self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _drop_ended(self) -> None:
+        knocks = self._knocks
+        while knocks and knocks[0].done():
+            knocks.popleft()
+
+    def _time_out(self) -> None:
+        self._timer = None
+        knocks, instant_ns, late = self._knocks, now_ns(), list[_Knock]()
+        while knocks and (knocks[0].deadline_ns <= instant_ns or knocks[0].done()):
+            late.append(knocks.popleft())
+        if knocks:
+            self._timer = call_later_ns(knocks[0].deadline_ns - instant_ns, self._time_out)
+        for knock in late:  # last: who waits for it may try again at once
+            knock.time_out()
+
+
 class _Wish:
     """One call as the application wants it, and the stream that everything about it is drawn from."""
 
-    operation: str
-    parameters: Mapping[str, Any] = field(repr=False)
-    caller: Principal
-    stream: Stream
+    __slots__ = ("caller", "operation", "parameters", "stream")
+
+    def __init__(self, operation: str, parameters: Mapping[str, Any], caller: Principal, stream: Stream) -> None:
+        self.operation = operation
+        self.parameters = parameters
+        self.caller = caller
+        self.stream = stream
 
 
 class Client:
@@ -136,6 +179,7 @@ class Client:
         self._simulation = simulation
         self._call_count = 0
         self._quota = _QUOTA
+        self._deadlines = _Deadlines(settings.timeout_ns)
         self._limiter = RateLimiter() if settings.retries is RetryMode.ADAPTIVE else None
 
     async def call(self, operation: str, parameters: Mapping[str, Any], caller: Principal) -> Reply:
@@ -143,9 +187,9 @@ class Client:
         self._call_count += 1
         # Each call draws from a stream of its own: how often one is tried moves no draw of another.
         stream = self._simulation.entropy.single_use(f"client/{self.label}/{self._call_count}")
-        wish = _Wish(operation=operation, parameters=parameters, caller=caller, stream=stream)
+        wish = _Wish(operation, parameters, caller, stream)
         sent_at_ns, tries = now_ns(), list[Try]()
-        outcome, region = _Outcome(), self.settings.regions[0]
+        outcome, region = _NONE_YET, self.settings.regions[0]
         for region in self.settings.regions:
             outcome = await self._call_region(region, wish, tries)
             if not outcome.is_failure:
@@ -154,19 +198,23 @@ class Client:
 
     async def _call_region(self, region: str, wish: _Wish, tries: list[Try]) -> _Outcome:
         count = 1 if self.settings.retries is RetryMode.NONE else _STANDARD_TRIES
-        outcome, given_back = _Outcome(), _FIRST_SUCCESS_GIVES
+        outcome, given_back = _NONE_YET, _FIRST_SUCCESS_GIVES
         for number in range(count):
             if self._limiter is not None:
                 await sleep(self._limiter.wait_ns(now_ns()))
             began_ns = now_ns()
-            outcome = await self._try(region, wish)
+            knock = self._knock(region, wish)
+            try:
+                outcome = await knock
+            finally:
+                self._deadlines.one_is_over()
             if self._limiter is not None:
                 self._limiter.answered(now_ns(), is_throttled=isinstance(outcome.reply, ThrottlingException))
-            duration_ns = now_ns() - began_ns
-            tries.append(Try(region=region, error=outcome.error, sent_at_ns=began_ns, duration_ns=duration_ns))
+            tries.append(Try(region, outcome.error, began_ns, now_ns() - began_ns))
             if not outcome.error:
                 self._quota = min(_QUOTA, self._quota + given_back)
-            cost = _TIMEOUT_COST if outcome.connection_error in (CONNECT_TIMEOUT, READ_TIMEOUT) else _RETRY_COST
+                break
+            cost = _TIMEOUT_COST if outcome.error in (CONNECT_TIMEOUT, READ_TIMEOUT) else _RETRY_COST
             if not outcome.is_retryable or number + 1 == count or self._quota < cost:
                 break
             self._quota, given_back = self._quota - cost, cost
@@ -174,22 +222,17 @@ class Client:
             await sleep(int(wish.stream.random() * limit_ns))
         return outcome
 
-    async def _try(self, region: str, wish: _Wish) -> _Outcome:
+    def _knock(self, region: str, wish: _Wish) -> _Knock:
+        stream = wish.stream
         call = Call(
             operation=wish.operation,
             parameters=wish.parameters,
             caller=wish.caller,
-            request_id=new_uuid(wish.stream.bytes(16)),
+            request_id=new_uuid(stream.bytes(16)),
         )
-        knock = _Knock()
-        deadline = call_later_ns(self.settings.timeout_ns, knock.time_out)
-        self._simulation.knock(
-            self.settings.near, region, call, wish.stream, knock.replied, knock.refused, knock.connected
-        )
-        try:
-            return await knock
-        finally:
-            deadline.cancel()
+        knock = self._deadlines.knock()
+        self._simulation.knock(self.settings.near, region, call, stream, knock.replied, knock.refused, knock.connected)
+        return knock
 
     def _reply(
         self,

@@ -60,6 +60,7 @@ class Network:
         self._receivers: dict[str, Callable[[Envelope], None]] = {}
         self._taps: list[Callable[[Envelope], None]] = []
         self._rules: dict[Pair, tuple[LinkRule, tuple[str, ...]]] = {}
+        self._known_ways_ns: dict[Pair, int] = {}
         self._rules_are_of: ActiveFaults | None = None
         own = LinkRule(loss=loss)
         self._links = {
@@ -138,7 +139,11 @@ class Network:
 
         Errors: ConfigError when the latency between the two is not known.
         """
-        return self._one_way_ns(origin, region) + jitter(self._jitter_ns, stream.random())
+        pair = (origin, region)
+        known_ns = self._known_ways_ns.get(pair)
+        if known_ns is None:
+            known_ns = self._known_ways_ns[pair] = self._one_way_ns(origin, region)
+        return known_ns + jitter(self._jitter_ns, stream.random())
 
     def close(self) -> None:
         """Forget what is on the way; no timer is left."""
