@@ -27,6 +27,7 @@ from regionsim.authorization.decision import Code, Deciding, Decision, Outcome
 from regionsim.authorization.grants import Grant, GrantIndex, SettlingGrants
 from regionsim.authorization.principals import ANYONE, Principal, PrincipalKind
 from regionsim.authorization.request import ConditionValues, Request, ResourceKind
+from regionsim.names.made_often import made_often
 
 __all__ = ["Code", "Deciding", "Decision", "Outcome", "Policies", "Request", "ResourceKind", "decide"]
 
@@ -36,6 +37,7 @@ GRANT = "grant"
 """`policy_type` of a decision that a grant made; the others are values of `PolicyKind`."""
 
 
+@made_often
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policies:
     """Everything that has a say in one request; empty = that layer does not exist for it.

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
 from regionsim.authorization.principals import Principal
+from regionsim.names.made_often import made_often
 
 if TYPE_CHECKING:
     from regionsim.authorization.grants import Grant
@@ -34,6 +35,7 @@ class ResourceKind(StrEnum):
     NONE = "none"
 
 
+@made_often
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """One permission asked for.

@@ -21,6 +21,7 @@ from regionsim.client.settings import ClientSettings, RetryMode
 from regionsim.kms.errors import KmsError, ServerFault, ThrottlingException
 from regionsim.kms.plan import Call
 from regionsim.names.ids import new_uuid
+from regionsim.names.made_often import made_often
 from regionsim.region.region import Reply as RegionReply
 from regionsim.runtime.entropy import Stream
 from regionsim.runtime.strands import Signal
@@ -51,6 +52,7 @@ class Try(NamedTuple):
     duration_ns: int
 
 
+@made_often
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
     """What the application gets: a response, or the error of the last try.

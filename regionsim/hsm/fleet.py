@@ -13,7 +13,7 @@ from regionsim.hsm.domain import DomainKeyFacts, DomainState
 from regionsim.hsm.hsm import Hsm, HsmState
 from regionsim.hsm.profiles import Profile
 from regionsim.hsm.replication_keys import ReplicationRegistry
-from regionsim.kms.errors import KMSInternalException
+from regionsim.kms.errors import KmsError, KMSInternalException
 from regionsim.kms.hsm_jobs import HsmAnswer, HsmJob
 from regionsim.runtime.clock import ReadableClock
 from regionsim.runtime.entropy import Entropy
@@ -68,7 +68,10 @@ class Fleet:
         Errors: KMSInternalException when no HSM serves, or the one that was asked stopped before it had finished;
         what the job itself refuses.
         """
-        return await self._choose().perform(job)
+        outcome = await self._choose().visit(job)
+        if isinstance(outcome, KmsError):
+            raise outcome
+        return outcome
 
     def carry(self, kind: type[HsmJob]) -> None:
         """Let a job of that kind weigh on the HSM with the shortest queue; nobody gets an answer, or a refusal."""

@@ -212,8 +212,18 @@ class Hsm(Confined):
     async def perform(self, job: HsmJob) -> HsmAnswer:
         """Do the job when its turn has come.
 
-        Errors: KMSInternalException when this HSM does not serve, stops before it has finished, or has too long a
-        queue; what the job itself refuses.
+        Errors: those of `visit`; what the job itself refuses.
+        """
+        outcome = await self.visit(job)
+        if isinstance(outcome, KmsError):
+            raise outcome
+        return outcome
+
+    def visit(self, job: HsmJob) -> Visit:
+        """Take the job up; the visit's outcome is the answer, or what the job itself refuses.
+
+        Errors: KMSInternalException when this HSM does not serve or has too long a queue. When it stops before it has
+        finished, that is the outcome.
         """
         visit = Visit(job, self._profile.draw(job, self._times))
         if self._memory is None or not self._is_online or len(self._queue) >= QUEUE_LIMIT:
@@ -224,10 +234,7 @@ class Hsm(Confined):
         else:
             self._queue.append(visit)
             self._go_on()
-        outcome = await visit
-        if isinstance(outcome, KmsError):
-            raise outcome
-        return outcome
+        return visit
 
     def carry(self, kind: type[HsmJob]) -> None:
         """Be held for as long as a job of that kind holds an HSM, in turn with others; nothing is computed or

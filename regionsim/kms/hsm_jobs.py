@@ -15,6 +15,7 @@ from enum import StrEnum
 from regionsim.kms.key_specs import SYMMETRIC_ALGORITHM, KeySpec
 from regionsim.kms.signatures import MessageType
 from regionsim.kms.wrapping import WrappingAlgorithm
+from regionsim.names.made_often import made_often
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +45,7 @@ class CreateBackingKey:
     spec: KeySpec
 
 
+@made_often
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Encrypt:
     """Encrypt; `context` is the canonical encryption context of a symmetric key, which encrypts under a key derived for
@@ -56,6 +58,7 @@ class Encrypt:
     algorithm: str = SYMMETRIC_ALGORITHM
 
 
+@made_often
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decrypt:
     """Open a blob. Answer: `Decrypted`. Errors: InvalidCiphertextException (any cryptographic failure)."""
@@ -85,6 +88,7 @@ class ReEncrypt:
     destination_algorithm: str = SYMMETRIC_ALGORITHM
 
 
+@made_often
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GenerateDataKey:
     """Make `byte_count` random bytes and wrap them under the backing key. Answer: `DataKeyGenerated`."""
@@ -297,6 +301,7 @@ class RewrapTokens:
 # Answers.
 
 
+@made_often
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HsmAnswer:
     """What every answer may carry besides its own: tokens that were wrapped anew while in use."""
@@ -309,16 +314,19 @@ class BackingKeyCreated(HsmAnswer):
     material: MaterialRef
 
 
+@made_often
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Encrypted(HsmAnswer):
     blob: bytes
 
 
+@made_often
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decrypted(HsmAnswer):
     plaintext: bytes = field(repr=False)
 
 
+@made_often
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataKeyGenerated(HsmAnswer):
     blob: bytes

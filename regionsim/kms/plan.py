@@ -25,8 +25,10 @@ from regionsim.kms.questions import Answer, Question
 from regionsim.kms.situation import Happening
 from regionsim.kms.state import RegionState
 from regionsim.kms.writes import Announcement, ServiceEvent, Write
+from regionsim.names.made_often import made_often
 
 
+@made_often
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
     """One KMS call as it reached a Region: shape-checked parameters under AWS's names, and who signed it.
@@ -42,6 +44,7 @@ class Call:
     user_agent: str = "regionsim"
 
 
+@made_often
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
     """What a plan may know: the Region's committed state, its copy of IAM, the instant, and fresh random bytes.
@@ -69,6 +72,7 @@ class View:
         return self.state.region
 
 
+@made_often
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reads:
     """What an operation reads and, for a mutation, locks: key identifiers as sent, and alias names.
@@ -86,6 +90,7 @@ class Reads:
 RequestT = TypeVar("RequestT")
 
 
+@made_often
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan(Generic[RequestT]):
     """What was decided: the keys it concerns (as they were at the look-up), and what must still be asked.
@@ -112,6 +117,7 @@ class Plan(Generic[RequestT]):
         return self.keys[0]
 
 
+@made_often
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """What a call does when it succeeds: the response (AWS's names; None for an empty body), and what must be

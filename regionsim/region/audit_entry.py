@@ -12,8 +12,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from regionsim.authorization.principals import Principal
+from regionsim.names.made_often import made_often
 
 
+@made_often
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditEntry:
     """One line of the trail. `caller` is None for what KMS did by itself.

@@ -43,6 +43,7 @@ from regionsim.region.serving import Serving
 from regionsim.region.timers import Fired
 from regionsim.runtime.clock import ReadableClock
 from regionsim.runtime.entropy import Entropy
+from regionsim.runtime.strands import NO_WAIT
 from regionsim.runtime.tasks import Scope
 from regionsim.runtime.trace import Trace
 from regionsim.store.errors import StoreError
@@ -307,7 +308,7 @@ class Region:
         """Take up a call; `on_reply` hears the reply (at once, when nothing has to be waited for), or nothing when the
         hosts crash before."""
         scope = self._host.scope
-        scope.begin(self._serve(call, scope.guard(on_reply)), name=f"call/{call.operation}")
+        scope.begin(self._serve(call, scope, on_reply), name=f"call/{call.operation}")
 
     def carry(self, operation: str, account: str) -> None:
         """Let a call that nobody makes weigh on this Region as a real one would: on quota and HSMs.
@@ -347,11 +348,14 @@ class Region:
         self.trace.emit(self.name, "answer", op=call.operation, request=call.request_id, result="ok")
         return outcome.response
 
-    async def _serve(self, call: Call, on_reply: Callable[[Reply], None]) -> None:
+    async def _serve(self, call: Call, scope: Scope, on_reply: Callable[[Reply], None]) -> None:
+        reply: Reply
         try:
-            on_reply(await self.call(call))
+            reply = await self.call(call)
         except KmsError as refusal:
-            on_reply(refusal)
+            reply = refusal
+        scope.check()
+        on_reply(reply)
 
     def _turn_away(self, call: Call) -> NoReturn:
         """Nothing is answered that cannot be recorded: this call goes no further than the door."""
@@ -371,7 +375,8 @@ class Region:
 
     # The five steps.
 
-    async def _five_steps(self, serving: Serving) -> Outcome:
+    def _five_steps(self, serving: Serving) -> Awaitable[Outcome]:
+        """Look at the call, and go on with it. Each coroutine within another costs a call its time, so this is none."""
         call, operation = serving.call, serving.operation
         shapes.validate(call.operation, call.parameters)
         serving.request = parse(operation.request_type, call.parameters)
@@ -379,8 +384,8 @@ class Region:
         serving.key = subject(serving.host.state, serving.reads, call.caller.account)
         self._admit(serving)
         if operation.is_mutation:
-            return await self._change(serving)
-        return await self._read(serving)
+            return self._change(serving)
+        return self._read(serving)
 
     async def _read(self, serving: Serving) -> Outcome:
         """A call that changes nothing: its audit entry follows within 100 ms."""
@@ -408,11 +413,11 @@ class Region:
         answer = await self._replicator.ask(asked_region(plan), plan.question)
         return serving.operation.plan(self._view(serving, answer), plan.call, plan.request)
 
-    async def _ask_hsm(self, serving: Serving, plan: Plan[Any]) -> HsmAnswer | None:
+    def _ask_hsm(self, serving: Serving, plan: Plan[Any]) -> Awaitable[HsmAnswer | None]:
         if plan.job is None:
-            return None
+            return NO_WAIT
         self.counts.hsm_requests += 1
-        return await serving.host.perform(plan.job, request=plan.call.request_id)
+        return serving.host.perform(plan.job, request=plan.call.request_id)
 
     # What the steps need.
 

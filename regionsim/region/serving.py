@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from regionsim.kms.errors import (
@@ -34,6 +34,9 @@ _OF_THE_KEY = (
 """Refusals that only a caller hears who is allowed to use the key."""
 
 
+_NOTHING_READ = Reads()
+
+
 @dataclass(slots=True, kw_only=True)
 class Serving:
     """What a Region knows of a call so far; `key` is the one that it seems to be about."""
@@ -42,14 +45,17 @@ class Serving:
     call: Call
     operation: Operation[Any]
     request: Any = None
-    reads: Reads = field(default_factory=Reads)
+    reads: Reads = _NOTHING_READ
     key: KmsKey | None = None
 
     def answered(self, plan: Plan[Any], outcome: Outcome) -> AuditEntry:
         """The entry of a call that succeeds."""
-        resources = outcome.facts.get("resources") or tuple(key.arn for key in plan.keys)
-        facts = {name: value for name, value in outcome.facts.items() if name != "resources"}
-        return self._entry(owners=tuple(key.account for key in plan.keys), resources=tuple(resources), facts=facts)
+        keys, facts = plan.keys, outcome.facts
+        resources = facts.get("resources")
+        if resources is not None:
+            facts = {name: value for name, value in facts.items() if name != "resources"}
+        resources = resources or [key.arn for key in keys]
+        return self._entry(owners=[key.account for key in keys], resources=tuple(resources), facts=facts)
 
     def refused(self, refusal: KmsError) -> AuditEntry:
         """The entry of a refusal.
@@ -71,12 +77,12 @@ class Serving:
     def _entry(
         self,
         *,
-        owners: tuple[str, ...],
+        owners: Sequence[str],
         resources: tuple[str, ...],
         facts: Mapping[str, Any],
         refusal: KmsError | None = None,
     ) -> AuditEntry:
-        call, given = self.call, self.call.parameters
+        call, given, own = self.call, self.call.parameters, self.call.caller.account
         if isinstance(refusal, SerializationException):
             given = {}  # what could not be read cannot be recorded either
         return AuditEntry(
@@ -84,7 +90,7 @@ class Serving:
             instant_ns=self.host.clock.now_ns(),
             region=self.host.region,
             request_id=call.request_id,
-            recipients=tuple(dict.fromkeys(filter(None, (call.caller.account, *owners)))),
+            recipients=_each_once(own, owners),
             caller=call.caller,
             source_ip=call.source_ip,
             user_agent=call.user_agent,
@@ -95,3 +101,10 @@ class Serving:
             error_code=None if refusal is None else refusal.code,
             error_message="" if refusal is None else refusal.message,
         )
+
+
+def _each_once(own: str, owners: Sequence[str]) -> tuple[str, ...]:
+    """The accounts whose trail hears of it; a service has none."""
+    if own and all(owner == own for owner in owners):
+        return (own,)
+    return tuple(dict.fromkeys(filter(None, (own, *owners))))

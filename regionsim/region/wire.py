@@ -157,13 +157,20 @@ def _codec(hint: Any) -> tuple[_Encode, _Decode]:
 def _dataclass(hint: type) -> tuple[_Encode, _Decode]:
     hints = get_type_hints(hint)
     known = [(known.name, *_codec(hints[known.name])) for known in fields(hint) if known.init]
-    read_fields = [attrgetter(name) for name, _, _ in known]
+    # Two more, for of a single field it gives no tuple, and of none it cannot be made.
+    read_fields = attrgetter(*(name for name, _, _ in known), "__class__", "__class__")
     encoded = [(index, encode_field) for index, (_, encode_field, _) in enumerate(known) if encode_field is not _as_is]
 
+    last: tuple[Any, list[Any]] = (None, [])
+
     def encode(value: Any) -> list[Any]:
-        packed = [read(value) for read in read_fields]
+        nonlocal last
+        if value is last[0]:  # one caller or one key is told of again and again
+            return last[1]
+        packed = [*read_fields(value)[:-2]]
         for index, encode_field in encoded:
             packed[index] = encode_field(packed[index])
+        last = (value, packed)
         return packed
 
     def decode(value: Any) -> Any:
@@ -203,7 +210,7 @@ def _tuple(arguments: tuple[Any, ...]) -> tuple[_Encode, _Decode]:
     if arguments[1:] == (Ellipsis,):
         encode, decode = _codec(arguments[0])
         return (
-            list if encode is _as_is else lambda values: [encode(value) for value in values],
+            _as_is if encode is _as_is else lambda values: [encode(value) for value in values],
             lambda values: tuple(decode(value) for value in _list(values)),
         )
     codecs = [_codec(argument) for argument in arguments]
@@ -225,8 +232,12 @@ def _mapping(arguments: tuple[Any, ...]) -> tuple[_Encode, _Decode]:
         return {key_codec[1](key): value_codec[1](item) for key, item in value.items()}
 
     if key_codec[0] is _as_is and value_codec[0] is _as_is:
-        return dict, decode
+        return _dict, decode
     return lambda value: {key_codec[0](key): value_codec[0](item) for key, item in value.items()}, decode
+
+
+def _dict(value: Mapping[Any, Any]) -> dict[Any, Any]:
+    return value if type(value) is dict else dict(value)
 
 
 def _enum(hint: type[Enum]) -> tuple[_Encode, _Decode]:

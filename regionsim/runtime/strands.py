@@ -126,6 +126,18 @@ class _TaskWaiter:
     go_on_soon = go_on
 
 
+class _NoWait:
+    """Awaited, it gives None at once."""
+
+    __slots__ = ()
+
+    def __await__(self) -> Generator[Any, None, None]:
+        yield from ()
+
+
+NO_WAIT = _NoWait()
+
+
 class Strand:
     """A coroutine that has begun and not ended. `on_end` hears when it does, and of what it died (None: of nothing).
 

@@ -7,6 +7,7 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from regionsim.client.client import CONNECTION_ERRORS, Reply
 from regionsim.kms.errors import REFUSALS, ServerFault
@@ -21,8 +22,7 @@ _THROTTLED = "ThrottlingException"
 _QUANTILES = {"p50_ms": 0.5, "p90_ms": 0.9, "p99_ms": 0.99, "p999_ms": 0.999, "max_ms": 1.0}
 
 
-@dataclass(frozen=True, slots=True)
-class CallSeen:
+class CallSeen(NamedTuple):
     """One call as its caller saw it: when it was sent and when it was over, and how (None: answered)."""
 
     sent_at_ns: int

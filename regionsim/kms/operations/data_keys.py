@@ -29,10 +29,12 @@ from regionsim.kms.operations.encryption import (
 )
 from regionsim.kms.permission import require_on_key, require_without_key
 from regionsim.kms.plan import Call, Operation, Outcome, Plan, Reads, View
+from regionsim.names.made_often import made_often
 
 _BYTES_OF_SPEC: Mapping[str, int] = MappingProxyType({"AES_128": 16, "AES_256": 32})
 
 
+@made_often
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GenerateDataKeyWithoutPlaintextRequest:
     key_id: str
@@ -49,6 +51,7 @@ class GenerateDataKeyWithoutPlaintextRequest:
         return self.number_of_bytes or _BYTES_OF_SPEC[self.key_spec or ""]
 
 
+@made_often
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GenerateDataKeyRequest(GenerateDataKeyWithoutPlaintextRequest):
     recipient: Mapping[str, Any] | None = field(default=None, repr=False)

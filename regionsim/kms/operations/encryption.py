@@ -35,6 +35,7 @@ from regionsim.kms.key_states import require_state
 from regionsim.kms.key_usages import require_algorithm, require_plaintext_fits, require_usage
 from regionsim.kms.permission import UNKNOWN_CIPHERTEXT_KEY, require_on_key
 from regionsim.kms.plan import Call, Operation, Outcome, Plan, Reads, View
+from regionsim.names.made_often import made_often
 
 DRY_RUN = "The request would have succeeded, but the DryRun option is set."
 WRONG_KEY = "The key ID in the request does not identify a CMK that can perform this operation."
@@ -68,6 +69,7 @@ def current_material(view: View, key: KmsKey) -> MaterialRef:
     return material
 
 
+@made_often
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
     """What a decryption is about, before anybody has said that it may be.
@@ -118,6 +120,7 @@ def raise_dry_run() -> NoReturn:
     raise DryRunOperationException(DRY_RUN)
 
 
+@made_often
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncryptRequest:
     key_id: str
@@ -173,6 +176,7 @@ class Encrypt(Operation[EncryptRequest]):
         return Outcome(response=response, facts=material_facts(visible_material_id(plan.key)))
 
 
+@made_often
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecryptRequest:
     ciphertext_blob: bytes | None = None
