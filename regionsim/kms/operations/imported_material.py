@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import Any
 
 from regionsim.kms import hsm_jobs
 from regionsim.kms.errors import (
@@ -30,7 +31,7 @@ from regionsim.kms.imports import (
 )
 from regionsim.kms.key import Import, KeyMaterial, KmsKey, SharedProperties
 from regionsim.kms.key_identifiers import resolve
-from regionsim.kms.key_specs import KeySpec
+from regionsim.kms.key_specs import is_symmetric
 from regionsim.kms.key_states import require_state
 from regionsim.kms.metadata import epoch_seconds
 from regionsim.kms.permission import require_on_key
@@ -136,7 +137,7 @@ class ImportKeyMaterialRequest:
         UnsupportedOperationException for new material at a replica.
         """
         told = (self.import_type, self.key_material_description, self.key_material_id)
-        if key.shared.spec is not KeySpec.SYMMETRIC_DEFAULT and any(one is not None for one in told):
+        if not is_symmetric(key.shared.spec) and any(one is not None for one in told):
             raise ValidationException(
                 "ImportType, KeyMaterialDescription and KeyMaterialId are only valid for symmetric encryption KMS keys."
             )
@@ -190,13 +191,12 @@ class ImportKeyMaterial(Operation[ImportKeyMaterialRequest]):
         imported = Import(material_id=material_id, valid_to_ns=request.valid_to_ns(plan.now_ns))
         changed = with_import(key, imported, shared)
         has_news = shared.shared_version > key.shared.shared_version
-        response = {"KeyId": key.arn, "KeyMaterialId": material_id}
         return Outcome(
-            response=response,
+            response={"KeyId": key.arn, **_named(key, material_id)},
             writes=(PutToken(material=answer.material), PutKey(key=changed)),
             announcements=(*(announce(changed) if has_news else ()), *told_to_primary(changed, material_id)),
             happenings=(Happening.MATERIAL_IMPORTED,),
-            facts={"responseElements": {"keyId": key.arn, "keyMaterialId": material_id}},
+            facts=_facts(key, material_id),
         )
 
 
@@ -229,9 +229,7 @@ class DeleteImportedKeyMaterial(Operation[DeleteImportedKeyMaterialRequest]):
     def answer(self, plan: Plan[DeleteImportedKeyMaterialRequest], answer: HsmAnswer | None) -> Outcome:
         key = plan.key
         material_id = plan.request.key_material_id or key.shared.current_material_id
-        named = {} if material_id is None else {"KeyMaterialId": material_id}
-        facts = {"responseElements": {"keyId": key.arn, **({"keyMaterialId": material_id} if material_id else {})}}
-        response = {"KeyId": key.arn, **named}
+        response, facts = {"KeyId": key.arn, **_named(key, material_id)}, _facts(key, material_id)
         if material_id is None or key.regional.imported(material_id) is None:
             return Outcome(response=response, facts=facts)
         left = without_imports(key, frozenset({material_id}))
@@ -258,6 +256,16 @@ def _importable(view: View, call: Call, identifier: str, operation: str, values:
             f"{key.arn} origin is {key.shared.origin} which is not valid for this operation."
         )
     return key
+
+
+def _named(key: KmsKey, material_id: str | None) -> dict[str, str]:
+    """The material's id, where KMS says it: of symmetric keys."""
+    return {"KeyMaterialId": material_id} if material_id is not None and is_symmetric(key.shared.spec) else {}
+
+
+def _facts(key: KmsKey, material_id: str | None) -> dict[str, Any]:
+    said = _named(key, material_id).get("KeyMaterialId")
+    return {"responseElements": {"keyId": key.arn} if said is None else {"keyId": key.arn, "keyMaterialId": said}}
 
 
 def _unsealed(key: KmsKey, algorithm: WrappingAlgorithm, spec: WrappingKeySpec, now_ns: int) -> ImportToken:
@@ -292,7 +300,7 @@ def _with_new_material(key: KmsKey, material_id: str, description: str, now_ns: 
     material = KeyMaterial(material_id=material_id, created_at_ns=now_ns, description=description)
     if not shared.materials:
         return shared.changed(materials=(material,), current_material_id=material_id)
-    if shared.spec is not KeySpec.SYMMETRIC_DEFAULT:
+    if not is_symmetric(shared.spec):
         raise IncorrectKeyMaterialException(_OTHER_MATERIAL)
     if shared.pending_material is not None:
         raise KMSInvalidStateException(
