@@ -14,6 +14,7 @@ from regionsim.endpoint.http import Hangup, Stalled
 from regionsim.faults.verdicts import CallVerdict
 from regionsim.kms.plan import Call
 from regionsim.region.region import Reply
+from regionsim.runtime.tasks import now_ns
 from regionsim.runtime.trace import Event
 from regionsim.simulation.simulation import Simulation
 
@@ -40,6 +41,7 @@ class Door:
         self.simulation = simulation
         self._on_change = on_change
         self._waiting: dict[str, set[asyncio.Future[Reply]]] = {name: set() for name in simulation.regions}
+        self._hidden_since_ns: dict[str, int] = {}
         simulation.trace.add_sink(self._heard, ("fault_begins", "fault_ends", "region_crashed", "region_booted"))
 
     def close(self) -> None:
@@ -50,15 +52,21 @@ class Door:
 
     def access(self, region: str) -> Access:
         """What a client that tries to connect to the Region's own port meets now."""
-        if not self.simulation.regions[region].is_up and self._verdict(region) is CallVerdict.PASS:
+        verdict = self._verdict(region)
+        if verdict is CallVerdict.PASS and not self.simulation.regions[region].is_up:
             return Access.REFUSED
-        return _OF_VERDICT[self._verdict(region)]
+        if verdict is CallVerdict.PASS and region in self._hidden_since_ns:
+            return Access.NAMELESS
+        return _OF_VERDICT[verdict]
 
-    async def ask(self, region: str, call: Call) -> Reply:
-        """The Region's reply to a call.
+    async def ask(self, region: str, call: Call, *, connected_ns: int) -> Reply:
+        """The Region's reply to a call on a connection that is open since `connected_ns` (the loop's clock).
 
         Errors: Hangup or Stalled when it gives none, or a fault keeps it from the caller.
         """
+        if connected_ns > self._hidden_since_ns.get(region, connected_ns):
+            self.simulation.fault_tally.met(self.simulation.faults.names_hiding(region))
+            raise Hangup
         self._meet(region)
         reply: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         waiting = self._waiting[region]
@@ -95,7 +103,17 @@ class Door:
         if event.kind == "region_crashed":
             self._hang_up(event.region)
         # A little later: the fault is on its way into the simulation while its event is told.
-        asyncio.get_running_loop().call_soon(self._on_change)
+        asyncio.get_running_loop().call_soon(self._changed)
+
+    def _changed(self) -> None:
+        self.look_again()
+        self._on_change()
+
+    def look_again(self) -> None:
+        """Note since when the Regions whose names cannot be resolved are so."""
+        faults = self.simulation.faults
+        hidden = [region for region in self._waiting if faults.dns_verdict(region) is not CallVerdict.PASS]
+        self._hidden_since_ns = {region: self._hidden_since_ns.get(region, now_ns()) for region in hidden}
 
     def _hang_up(self, region: str) -> None:
         for reply in self._waiting[region]:

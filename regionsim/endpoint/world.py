@@ -19,9 +19,12 @@ from regionsim.endpoint.door import Access, Door
 from regionsim.endpoint.folder import DataFolder
 from regionsim.endpoint.front import Front
 from regionsim.endpoint.keyring import Keyring
+from regionsim.endpoint.limits import ByteLimit
 from regionsim.endpoint.listeners import HttpServer, Port
 from regionsim.endpoint.settings import ServeSettings
+from regionsim.endpoint.toxics import Toxic
 from regionsim.faults.kinds import Fault
+from regionsim.faults.mistakes import FaultError
 from regionsim.names.mistakes import ConfigError
 from regionsim.region.timers import Fired
 from regionsim.runtime.clock import NS_PER_MINUTE, WallClock
@@ -53,6 +56,8 @@ class LiveWorld:
         self._scope = Scope("endpoint", on_failure=self._task_failed)
         self._marks: list[tuple[int, int]] = []
         self.audit_since_ns = 0
+        self.limits: dict[str, ByteLimit] = {}
+        """The links that will be cut once so many bytes have passed, by the name of the fault that will do it."""
         self.simulation: Simulation
         self.door: Door
         self.keyring = Keyring(self.directory, self._entropy.stream("keyring"), self.wall_s)
@@ -120,6 +125,7 @@ class LiveWorld:
             self._folder.empty()
             self.keyring.forget_sessions()
             self.chaos.clear()
+            self.limits.clear()
             await self._boot()
         await self.apply_access()
 
@@ -145,12 +151,29 @@ class LiveWorld:
         await self.simulation.lives_ended()
         await self.apply_access()
 
+    def limit_bytes(self, toxic: Toxic, name: str | None) -> str:
+        """Cut a link as soon as so many bytes have been put on it; the name that undoes it, before or after.
+
+        Errors: FaultError when the name is taken.
+        """
+        chosen = name or self.simulation.faults.free_name(toxic.fault)
+        if chosen in self.limits:
+            raise FaultError((), f"a fault named '{chosen}' is on already", "give it another name, or end the first")
+        self.simulation.faults.add(chosen, toxic.fault)  # refuses a name that is taken
+        self.limits[chosen] = ByteLimit(toxic, self.simulation, chosen)
+        return chosen
+
+    def forget_limit(self, name: str) -> None:
+        """End a byte limit, and the fault that it has become."""
+        self.limits.pop(name).lift()
+
     def _fault_over(self, name: str, fault: Fault) -> None:
         if self.simulation.faults.by_name.get(name) is fault:  # else it was ended before, and another has its name
             self.simulation.end_fault(name)
 
     async def apply_access(self) -> None:
         """Let every Region's port be as the faults that are on want it; the shared port is always open."""
+        self.door.look_again()
         async with self._opening:
             await self.shared.be(Access.OPEN)
             for region, port in self.ports.items():

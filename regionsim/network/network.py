@@ -85,7 +85,7 @@ class Network:
 
     def send(self, envelope: Envelope) -> None:
         """Put an envelope on its link. Whether it arrives is not told: a sender that must know waits for an answer."""
-        for tap in self._taps:
+        for tap in tuple(self._taps):
             tap(envelope)
         pair = (envelope.sender, envelope.receiver)
         link = self._links[pair]
@@ -103,6 +103,10 @@ class Network:
     def tap(self, listener: Callable[[Envelope], None]) -> None:
         """Show `listener` every envelope that is sent, before anything can happen to it (lost ones too)."""
         self._taps.append(listener)
+
+    def untap(self, listener: Callable[[Envelope], None]) -> None:
+        """Show `listener` nothing any more."""
+        self._taps.remove(listener)
 
     def link_settings(self, sender: str, receiver: str) -> LinkSettings:
         """How one direction is while no fault is on."""

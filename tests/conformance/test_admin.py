@@ -201,3 +201,54 @@ def test_junk_on_the_socket_is_refused_and_nobody_else_notices(world, kms):
             answer = raw.recv(65_536)
             assert b"500" not in answer[:20]
     kms.list_keys()
+
+
+@pytest.mark.parametrize(
+    ("toxic", "becomes"),
+    [
+        (
+            {"type": "latency", "attributes": {"latency": 1000, "jitter": 50}},
+            {"link_slow": {"between": ["us-east-1", "eu-west-1"], "latency": "1s", "jitter": "50ms"}},
+        ),
+        ({"type": "down"}, {"link_cut": ["us-east-1", "eu-west-1"]}),
+        ({"type": "timeout", "stream": "upstream"}, {"link_one_way": {"from": "us-east-1", "to": "eu-west-1"}}),
+        ({"type": "reset_peer", "stream": "downstream"}, {"link_one_way": {"from": "eu-west-1", "to": "us-east-1"}}),
+        ({"type": "timeout", "toxicity": 0.25}, {"link_loss": {"between": ["us-east-1", "eu-west-1"], "loss": "25%"}}),
+    ],
+)
+def test_toxics_are_link_faults(world, admin, toxic, becomes):
+    status, answer = admin("POST", "/faults", {"link": ["us-east-1", "eu-west-1"], "name": "t", **toxic})
+    assert (status, answer["id"], answer["fault"]) == (201, "t", becomes)
+    assert admin("DELETE", "/faults/t")[0] == 200
+
+
+def test_a_link_is_cut_after_so_many_bytes(world, kms, admin):
+    toxic = {"type": "limit_data", "link": ["us-east-1", "eu-west-1"], "attributes": {"bytes": 400}, "name": "cap"}
+    assert admin("POST", "/faults", toxic)[1]["after_bytes"] == 400
+    assert admin("GET", "/faults")[1]["faults"] == []
+    assert admin("POST", "/faults", toxic)[0] == 400
+    key_id = kms.create_key(MultiRegion=True)["KeyMetadata"]["KeyId"]
+    with pytest.raises(ClientError):  # the other Region's word never comes
+        for _ in range(3):
+            kms.replicate_key(KeyId=key_id, ReplicaRegion="eu-west-1")
+            kms.update_primary_region(KeyId=key_id, PrimaryRegion="eu-west-1")
+    assert [fault["id"] for fault in admin("GET", "/faults")[1]["faults"]] == ["cap"]
+    assert admin("DELETE", "/faults/cap")[0] == 200
+    assert admin("GET", "/faults")[1]["faults"] == []
+
+
+@pytest.mark.parametrize(
+    "toxic",
+    [
+        {"type": "lateny"},
+        {"type": "latency", "attributes": {"latency": "1s"}},
+        {"type": "latency", "attributes": {"delay": 1}},
+        {"type": "bandwidth", "attributes": {"rate": 0}},
+        {"type": "down", "link": ["us-east-1"]},
+        {"type": "down", "link": ["us-east-1", "mars"]},
+        {"type": "down", "stream": "sideways"},
+        {"type": "timeout", "toxicity": 2},
+    ],
+)
+def test_a_wrong_toxic(admin, toxic):
+    assert admin("POST", "/faults", {"link": ["us-east-1", "eu-west-1"], **toxic})[0] == 400
