@@ -30,6 +30,9 @@ from regionsim.region.timers import Fired
 from regionsim.runtime.clock import NS_PER_MINUTE, WallClock
 from regionsim.runtime.entropy import OsEntropy
 from regionsim.runtime.tasks import Scope, sleep
+from regionsim.scenario.metrics import Ledger
+from regionsim.scenario.play import Player
+from regionsim.scenario.transcript import WATCHED, Transcript
 from regionsim.simulation.ground import live_ground
 from regionsim.simulation.simulation import Simulation
 from regionsim.store.errors import StoreError
@@ -85,6 +88,8 @@ class LiveWorld:
             raise
         await self.apply_access()
         self._scope.spawn(self._trim_for_ever(), name="trim")
+        if self.settings.plays:
+            self._scope.spawn(self._play(), name="play")
 
     async def stop(self) -> None:
         """Take no new connection, let what is under way end, close the Regions."""
@@ -216,6 +221,18 @@ class LiveWorld:
 
     def _task_failed(self, error: BaseException) -> None:
         self._tell(f"a bug of regionsim: {type(error).__name__} in the endpoint")
+
+    async def _play(self) -> None:
+        """Play the scenario's timeline, and tell it as it happens."""
+        scenario = self.settings.scenario
+        assert scenario is not None, "the settings refuse it"
+        transcript = Transcript(scenario.world.regions, lambda line: self._tell(str(line)))
+        self.simulation.trace.add_sink(transcript.watch, WATCHED)
+        player = Player(scenario, self.simulation, Ledger(), transcript)
+        await player.play()
+        failed = [result for result in player.results if not result.passed]
+        what = f"{len(failed)} of {len(player.results)} expectations failed" if failed else "all expectations held"
+        self._tell(f"the timeline has been played: {what}; the Regions go on")
 
     async def _trim_for_ever(self) -> None:
         """Forget records that are older than what is kept, by the machine's clock: `advance` ages nothing."""

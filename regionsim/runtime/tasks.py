@@ -26,6 +26,10 @@ Ts = TypeVarTuple("Ts")
 P = ParamSpec("P")
 
 
+_PROCESS_BEGAN_NS = time.monotonic_ns()
+"""So that in real time, too, a run begins near 0: a scenario's timeline is played from there."""
+
+
 class Cancellable(Protocol):
     """Something that has not happened yet."""
 
@@ -41,7 +45,7 @@ class Fenced(BaseException):
 def now_ns() -> int:
     """The running loop's instant in nanoseconds; only differences mean something, and skew never reaches them."""
     loop = running.loop
-    return time.monotonic_ns() if loop is None else loop.now_ns
+    return time.monotonic_ns() - _PROCESS_BEGAN_NS if loop is None else loop.now_ns
 
 
 async def sleep(duration_ns: int) -> None:
