@@ -1,9 +1,9 @@
-"""Policies compiled at write time, so that a decision touches only the statements that can apply.
+"""Policies compiled, so that a decision touches only the statements that can apply.
 
-A statement becomes a list of tests over the request's condition values. A compiled policy keeps a **slice** for each
-action (and for each resource, where some statement names particular ones): the statements whose Action and Resource
-fit, Deny and Allow apart, and for policies with principals by principal key. Slices are built at first use and kept, up
-to a bound; they change no answer. Source: ours.
+A statement becomes a list of tests over the request's condition values, and of those only what a decision asks for is
+compiled. A policy keeps a **slice** for each action (and for each resource, where some statement names particular
+ones): the statements whose Action and Resource fit, Deny and Allow apart, and for policies with principals by principal
+key. Slices are built at first use and kept, up to a bound; they change no answer. Source: ours.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from regionsim.authorization.arn_patterns import ArnTest, compile_resource
-from regionsim.authorization.conditions import Test, compile_condition
+from regionsim.authorization.conditions import Condition, Test, compile_condition
 from regionsim.authorization.decision import Code, Decision
 from regionsim.authorization.globs import Matcher, compile_glob, read_tokens
 from regionsim.authorization.policy import Effect, Entries, Policy, PolicyKind, Statement, parse_policy
@@ -26,23 +26,75 @@ Entry = tuple["CompiledStatement", Test | None]
 """A statement that fits action and resource, and what is left to test (None: nothing)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class CompiledStatement:
-    """One statement, ready to be tested. `index` counts from 1, as people count.
+    """One statement, to be tested. `index` counts from 1, as people count.
 
-    `decisions` keeps the decisions that it made, one for each code, so that none is built twice.
+    Each of its parts is compiled when it is first asked for: of a long policy most are never, and what is malformed was
+    refused when the policy was read. `decisions` keeps the decisions that it made, one for each code, so that none is
+    built twice.
     """
 
-    policy: str
-    kind: PolicyKind
-    index: int
-    statement: Statement
-    keys: tuple[str, ...]
-    fits_action: Matcher
-    resources: tuple[tuple[Matcher | None, ArnTest | None], ...]
-    names_resources: bool
-    conditions: tuple[Test, ...]
-    decisions: dict[Code, Decision] = field(default_factory=dict, repr=False)
+    __slots__ = (
+        "_conditions",
+        "_fits_action",
+        "_resources",
+        "_variables",
+        "decisions",
+        "index",
+        "kind",
+        "policy",
+        "statement",
+    )
+
+    def __init__(self, statement: Statement, *, policy: str, kind: PolicyKind, variables: bool) -> None:
+        self.policy = policy
+        self.kind = kind
+        self.index = statement.index + 1
+        self.statement = statement
+        self.decisions: dict[Code, Decision] = {}
+        self._variables = variables
+        self._fits_action: Matcher | None = None
+        self._resources: tuple[tuple[Matcher | None, ArnTest | None], ...] | None = None
+        self._conditions: tuple[Test, ...] | None = None
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The keys of the principals that it names, each once."""
+        return tuple(dict.fromkeys(principal.key for principal in self.statement.principals))
+
+    @property
+    def fits_action(self) -> Matcher:
+        """Is it about this action (in lower case)?"""
+        if self._fits_action is None:
+            self._fits_action = _compile_actions(self.statement, self.kind)
+        return self._fits_action
+
+    @property
+    def names_resources(self) -> bool:
+        """True when it is not about every resource."""
+        resources = self.statement.resources
+        return resources is None or resources.values != ("*",) or resources.inverted
+
+    @property
+    def resources(self) -> tuple[tuple[Matcher | None, ArnTest | None], ...]:
+        """The tests of a resource, one for each that it names."""
+        if self._resources is None:
+            texts = self.statement.resources.values if self.statement.resources else ()
+            self._resources = tuple(compile_resource(text, variables=self._variables) for text in texts)
+        return self._resources
+
+    @property
+    def conditions(self) -> tuple[Test, ...]:
+        """The tests of the request's values, all of which must hold."""
+        if self._conditions is None:
+            self._conditions = tuple(map(self._condition, self.statement.conditions))
+        return self._conditions
+
+    def _condition(self, condition: Condition) -> Test:
+        absent = _ABSENT_IN.get(self.kind, frozenset())
+        if condition.key.lower() in absent:
+            return compile_condition(condition, variables=self._variables, absent=absent)
+        return compile_condition(condition, variables=self._variables)  # kept from when the policy was read
 
     def remaining_test(self, resource: str) -> tuple[bool, Test | None]:
         """Whether the statement can apply to `resource`, and the test that is left to do then (None: none)."""
@@ -81,7 +133,11 @@ class CompiledPolicy:
         self.name = name
         self.kind = policy.kind
         self.policy = policy
-        self.statements = tuple(_compile_statement(statement, policy, name) for statement in policy.statements)
+        variables = policy.has_variables
+        self.statements = tuple(
+            CompiledStatement(statement, policy=name, kind=policy.kind, variables=variables)
+            for statement in policy.statements
+        )
         self._by_action: dict[str, Slice | _Shelf] = {}
 
     def __repr__(self) -> str:
@@ -172,25 +228,6 @@ def _slice(statements: tuple[CompiledStatement, ...], resource: str) -> Slice:
 
 _ABSENT_IN = {PolicyKind.KEY: frozenset({"kms:resourcealiases"})}
 """Condition keys that a kind of policy cannot use. Source: KMS Developer Guide, "Condition keys for AWS KMS"."""
-
-
-def _compile_statement(statement: Statement, policy: Policy, name: str) -> CompiledStatement:
-    variables = policy.has_variables
-    texts = statement.resources.values if statement.resources else ()
-    return CompiledStatement(
-        policy=name,
-        kind=policy.kind,
-        index=statement.index + 1,
-        statement=statement,
-        keys=tuple(dict.fromkeys(principal.key for principal in statement.principals)),
-        fits_action=_compile_actions(statement, policy.kind),
-        resources=tuple(compile_resource(text, variables=variables) for text in texts),
-        names_resources=texts != ("*",) or (statement.resources is not None and statement.resources.inverted),
-        conditions=tuple(
-            compile_condition(condition, variables=variables, absent=_ABSENT_IN.get(policy.kind, frozenset()))
-            for condition in statement.conditions
-        ),
-    )
 
 
 def _compile_actions(statement: Statement, kind: PolicyKind) -> Matcher:

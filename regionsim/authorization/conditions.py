@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from regionsim.authorization.condition_values import Hit, compile_values
 from regionsim.authorization.operators import OPERATORS, Family, Operator
@@ -72,10 +73,12 @@ _NO_KEY = ""
 """A name that no condition key has."""
 
 
+@lru_cache(maxsize=2048)
 def compile_condition(condition: Condition, *, variables: bool, absent: frozenset[str] = frozenset()) -> Test:
     """A test for the condition; `variables` says whether the policy's version has policy variables.
 
-    The keys in `absent` (in lower case) are read as if no request ever had them.
+    The keys in `absent` (in lower case) are read as if no request ever had them. Kept for when the same condition comes
+    again: it is compiled when its policy is read, and again for the first decision on it.
     Errors: ValueError for a value that the operator cannot compare with, or a malformed variable.
     """
     key = condition.key.lower()

@@ -25,6 +25,7 @@ from regionsim.scenario import run as run_module
 from regionsim.scenario.load import load_scenario
 from regionsim.scenario.run import RunOptions, run_scenario
 from regionsim.simulation.simulation import Simulation
+from tests.bench.decisions import decision_costs
 
 EVENT_COUNT = 100_000
 SLEEP_COUNT = 50_000
@@ -74,6 +75,7 @@ def one_round() -> dict[str, float]:
         "64 callers": service_call(64),
         "1 caller": service_call(1),
         "job": hsm_job(),
+        **decision_costs(),
     }
 
 
