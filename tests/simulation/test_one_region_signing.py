@@ -123,7 +123,8 @@ async def test_a_signing_key_is_for_its_algorithms_and_for_nothing_else(kms: One
             f"InvalidKeyUsageException: {kms.arn(key_id)} key usage is SIGN_VERIFY which is not valid for {operation}."
         )
     assert await say("alice", "RotateKeyOnDemand", KeyId=key_id) == "UnsupportedOperationException: "
-    assert await say("alice", "GetKeyRotationStatus", KeyId=key_id) == "UnsupportedOperationException: "
+    status = {"KeyId": kms.arn(key_id), "KeyRotationEnabled": False}
+    assert await kms.call("alice", "GetKeyRotationStatus", KeyId=key_id) == status
 
 
 @one_region()

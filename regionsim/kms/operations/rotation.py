@@ -152,7 +152,11 @@ class DisableKeyRotation(Operation[KeyRequest]):
 
 
 class GetKeyRotationStatus(Operation[KeyRequest]):
-    """Whether and when the key is rotated. A key that is pending deletion says no, and keeps its calendar."""
+    """Whether and when the key is rotated. A key that is pending deletion says no, and keeps its calendar; a key of a
+    kind that is never rotated says no (Terraform asks about every key that it made).
+
+    Source: KMS API Reference, "GetKeyRotationStatus": "The key rotation status for these CMKs is always false."
+    """
 
     name = "GetKeyRotationStatus"
     request_type = KeyRequest
@@ -162,7 +166,8 @@ class GetKeyRotationStatus(Operation[KeyRequest]):
         return Reads(keys=(request.key_id,))
 
     def plan(self, view: View, call: Call, request: KeyRequest) -> Plan[KeyRequest]:
-        key = _rotatable(view, call, request.key_id, self.name)
+        key = _allowed(view, call, request.key_id, self.name, {})
+        _require_origin(key)
         return Plan(call=call, request=request, region=view.region, now_ns=view.now_ns, keys=(key,))
 
     def answer(self, plan: Plan[KeyRequest], answer: HsmAnswer | None) -> Outcome:
@@ -235,16 +240,26 @@ def _rotatable(
     Errors: what `resolve`, the policy and the state refuse; UnsupportedOperationException for other kinds of key and,
     with `needs_own_material`, for material that KMS did not make.
     """
-    key = resolve(view.state, call.caller, identifier, operation=operation, takes_alias=False)
-    require_on_key(view, call.caller, f"kms:{operation}", key, values=values or {})
-    require_state(operation, key)
+    key = _allowed(view, call, identifier, operation, values or {})
     if key.shared.spec is not KeySpec.SYMMETRIC_DEFAULT:
         raise UnsupportedOperationException  # AWS sends no text here (recorded)
+    _require_origin(key, needs_own_material=needs_own_material)
+    return key
+
+
+def _allowed(view: View, call: Call, identifier: str, operation: str, values: dict[str, str]) -> KmsKey:
+    """The key, of whatever kind, in a state that allows the operation. Errors: all others' but its kind's."""
+    key = resolve(view.state, call.caller, identifier, operation=operation, takes_alias=False)
+    require_on_key(view, call.caller, f"kms:{operation}", key, values=values)
+    require_state(operation, key)
+    return key
+
+
+def _require_origin(key: KmsKey, *, needs_own_material: bool = False) -> None:
     if key.shared.origin is not Origin.AWS_KMS and (needs_own_material or key.shared.origin is not Origin.EXTERNAL):
         raise UnsupportedOperationException(
             f"{key.arn} origin is {key.shared.origin} which is not valid for this operation."
         )
-    return key
 
 
 def _require_no_other_rotation(key: KmsKey, now_ns: int) -> None:
