@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from regionsim.authorization.circumstances import NONE, Circumstances
 from regionsim.authorization.principals import Principal
 from regionsim.client.rate_limiter import RateLimiter
 from regionsim.client.settings import ClientSettings, RetryMode
@@ -163,12 +164,20 @@ class _Deadlines:
 class _Wish:
     """One call as the application wants it, and the stream that everything about it is drawn from."""
 
-    __slots__ = ("caller", "operation", "parameters", "stream")
+    __slots__ = ("caller", "circumstances", "operation", "parameters", "stream")
 
-    def __init__(self, operation: str, parameters: Mapping[str, Any], caller: Principal, stream: Stream) -> None:
+    def __init__(
+        self,
+        operation: str,
+        parameters: Mapping[str, Any],
+        caller: Principal,
+        circumstances: Circumstances,
+        stream: Stream,
+    ) -> None:
         self.operation = operation
         self.parameters = parameters
         self.caller = caller
+        self.circumstances = circumstances
         self.stream = stream
 
 
@@ -184,12 +193,18 @@ class Client:
         self._deadlines = _Deadlines(settings.timeout_ns)
         self._limiter = RateLimiter() if settings.retries is RetryMode.ADAPTIVE else None
 
-    async def call(self, operation: str, parameters: Mapping[str, Any], caller: Principal) -> Reply:
+    async def call(
+        self,
+        operation: str,
+        parameters: Mapping[str, Any],
+        caller: Principal,
+        circumstances: Circumstances = NONE,
+    ) -> Reply:
         """Call until a Region answers, a Region refuses, or all Regions were tried."""
         self._call_count += 1
         # Each call draws from a stream of its own: how often one is tried moves no draw of another.
         stream = self._simulation.entropy.single_use(f"client/{self.label}/{self._call_count}")
-        wish = _Wish(operation, parameters, caller, stream)
+        wish = _Wish(operation, parameters, caller, circumstances, stream)
         sent_at_ns, tries = now_ns(), list[Try]()
         outcome, region = _NONE_YET, self.settings.regions[0]
         for region in self.settings.regions:
@@ -231,6 +246,7 @@ class Client:
             parameters=wish.parameters,
             caller=wish.caller,
             request_id=new_uuid(stream.bytes(16)),
+            circumstances=wish.circumstances,
         )
         knock = self._deadlines.knock()
         self._simulation.knock(self.settings.near, region, call, stream, knock.replied, knock.refused, knock.connected)

@@ -15,8 +15,9 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from regionsim.authorization.circumstances import VIA_SERVICE
 from regionsim.authorization.grants import Grant, GrantConstraints
-from regionsim.authorization.principals import PrincipalForm, read_principal, read_service
+from regionsim.authorization.principals import Principal, PrincipalForm, PrincipalKind, read_principal, read_service
 from regionsim.kms.errors import InvalidArnException, InvalidGrantTokenException, ValidationException
 from regionsim.kms.key import KmsKey
 from regionsim.kms.key_specs import KeySpec, KeyUsage
@@ -138,6 +139,11 @@ def _can_be_named(view: View, text: str) -> bool:
     return is_somebody and view.directory.has_principal(text)
 
 
+def is_for_aws_resource(view: View, caller: Principal) -> str:
+    """`kms:GrantIsForAWSResource`: an integrated AWS service asks, on somebody's behalf or in its own name."""
+    return "true" if VIA_SERVICE in view.circumstances or caller.kind is PrincipalKind.SERVICE else "false"
+
+
 def grant_values(grant: Grant) -> dict[str, str | tuple[str, ...] | None]:
     """The condition values that a grant to create or retire supplies.
 
@@ -157,8 +163,6 @@ def grant_values(grant: Grant) -> dict[str, str | tuple[str, ...] | None]:
         "kms:GranteeServicePrincipal": grantee_service,
         "kms:RetiringPrincipal": retiring,
         "kms:RetiringServicePrincipal": retiring_service,
-        # True only where an integrated AWS service asks on somebody's behalf.
-        "kms:GrantIsForAWSResource": "false",
     }
 
 

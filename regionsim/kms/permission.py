@@ -12,6 +12,7 @@ from functools import lru_cache
 from types import MappingProxyType
 
 from regionsim.accounts.organization import organization_values
+from regionsim.authorization.circumstances import completed
 from regionsim.authorization.compile import CompiledPolicy, compile_policy
 from regionsim.authorization.context import (
     Context,
@@ -24,7 +25,7 @@ from regionsim.authorization.decide import Decision, Policies, decide
 from regionsim.authorization.grants import Grant, GrantIndex, SettlingGrants
 from regionsim.authorization.policy import PolicyKind
 from regionsim.authorization.principals import Principal
-from regionsim.authorization.request import Request, ResourceKind
+from regionsim.authorization.request import ContextValue, Request, ResourceKind
 from regionsim.authorization.sentences import aws_message
 from regionsim.kms.errors import AccessDeniedException
 from regionsim.kms.grants import read_token
@@ -187,7 +188,7 @@ def _call_values(view: View, caller: Principal) -> dict[str, LazyValue]:
     return {
         **principal_values(caller),
         **organization_values(accounts.get(caller.account), "Principal"),
-        "kms:calleraccount": caller.account,
+        "kms:calleraccount": caller.account or None,
         "aws:requestedregion": view.region,
         "aws:epochtime": lambda: str(view.now_ns // 1_000_000_000),
         "aws:currenttime": lambda: str(view.now_ns // 1_000_000_000),
@@ -195,7 +196,18 @@ def _call_values(view: View, caller: Principal) -> dict[str, LazyValue]:
         "aws:viaawsservice": "false",
         "aws:sourceip": view.source_ip or None,
         "aws:useragent": view.user_agent or None,
+        **_brought(view),
     }
+
+
+def _brought(view: View) -> dict[str, ContextValue | None]:
+    if not view.circumstances:
+        return {}
+    values = completed(view.circumstances)
+    source = values.get("aws:sourceaccount")
+    if isinstance(source, str):
+        values = {**organization_values(view.directory.accounts.get(source), "Source"), **values}
+    return values
 
 
 def _require_by_identity(

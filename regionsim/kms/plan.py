@@ -18,6 +18,7 @@ from types import MappingProxyType
 from typing import Any, ClassVar, Generic, TypeVar
 
 from regionsim.accounts.directory import Directory
+from regionsim.authorization.circumstances import Circumstances
 from regionsim.authorization.principals import Principal
 from regionsim.kms.hsm_jobs import HsmAnswer, RequestJob
 from regionsim.kms.key import Alias, KmsKey
@@ -33,7 +34,8 @@ from regionsim.names.made_often import made_often
 class Call:
     """One KMS call as it reached a Region: shape-checked parameters under AWS's names, and who signed it.
 
-    Parameter values are decoded: blobs are `bytes`, instants are epoch seconds, structures are dicts.
+    Parameter values are decoded: blobs are `bytes`, instants are epoch seconds, structures are dicts. `circumstances`
+    are condition values that came with the call.
     """
 
     operation: str
@@ -42,6 +44,7 @@ class Call:
     request_id: str
     source_ip: str = "192.0.2.1"
     user_agent: str = "regionsim"
+    circumstances: Circumstances = field(default_factory=dict, hash=False)
 
 
 @made_often
@@ -66,6 +69,7 @@ class View:
     remote_answer: Answer | None = None
     grant_delay_ns: int = 0
     grant_tokens: Sequence[str] = field(default=(), repr=False)
+    circumstances: Circumstances = field(default_factory=dict, hash=False)
 
     @property
     def region(self) -> str:

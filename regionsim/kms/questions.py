@@ -9,6 +9,7 @@ Source: KMS API Reference, ReplicateKey and UpdatePrimaryRegion ("required permi
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from regionsim.authorization.principals import Principal
@@ -26,6 +27,7 @@ class MayCreateReplica:
     tags: tuple[tuple[str, str], ...] = ()
     source_ip: str = ""
     user_agent: str = ""
+    circumstances: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +42,7 @@ class MayBecomePrimary:
     primary_region: str
     source_ip: str = ""
     user_agent: str = ""
+    circumstances: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
 
 
 Question = MayCreateReplica | MayBecomePrimary

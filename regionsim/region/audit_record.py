@@ -74,7 +74,7 @@ def _record(entry: AuditEntry, recipient: str) -> dict[str, Any]:
         record["requestID"] = _request_id(entry)
     if len(entry.recipients) > 1:
         record["sharedEventID"] = _id_of(entry, "shared", "")
-    for name in ("additionalEventData", "serviceEventDetails"):
+    for name in ("additionalEventData", "serviceEventDetails", "vpcEndpointId"):
         if name in entry.facts:
             record[name] = entry.facts[name]
     if entry.error_code is not None:

@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn, assert_never
 
 from regionsim.accounts.directory import Directory
+from regionsim.authorization.circumstances import from_texts
+from regionsim.authorization.condition_keys import MULTI_VALUED
 from regionsim.hsm.fleet import Fleet
 from regionsim.kms import shapes
 from regionsim.kms.errors import AccessDeniedException, KmsError, KMSInternalException, ThrottlingException
@@ -434,6 +436,7 @@ class Region:
             fresh=self._requests.bytes(16) if serving.operation.needs_fresh else b"",
             grant_delay_ns=self.grant_delay_ns,
             grant_tokens=call.parameters.get("GrantTokens", ()),
+            circumstances=call.circumstances,
             remote_answer=answer,
         )
 
@@ -467,6 +470,7 @@ class Region:
             regions=self.regions,
             source_ip=question.source_ip,
             user_agent=question.user_agent,
+            circumstances=from_texts(question.circumstances, MULTI_VALUED),
             keys_being_made=self._host.keys_being_made(account),
         )
         return answer_question(view, question)

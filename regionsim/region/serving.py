@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from regionsim.authorization.circumstances import ENDPOINT, SOURCE_IP, VIA_SERVICE, Circumstances, service_of
 from regionsim.kms.errors import (
     DisabledException,
     DryRunOperationException,
@@ -83,6 +84,8 @@ class Serving:
         refusal: KmsError | None = None,
     ) -> AuditEntry:
         call, given, own = self.call, self.call.parameters, self.call.caller.account
+        if call.circumstances:
+            facts = {**facts, **_told_of(call.circumstances)}
         if isinstance(refusal, SerializationException):
             given = {}  # what could not be read cannot be recorded either
         return AuditEntry(
@@ -92,7 +95,7 @@ class Serving:
             request_id=call.request_id,
             recipients=_each_once(own, owners),
             caller=call.caller,
-            source_ip=call.source_ip,
+            source_ip=str(call.circumstances.get(SOURCE_IP, call.source_ip)),
             user_agent=call.user_agent,
             is_read_only=self.operation.is_read_only,
             parameters={name: given[name] for name in self.operation.recorded if name in given},
@@ -108,3 +111,14 @@ def _each_once(own: str, owners: Sequence[str]) -> tuple[str, ...]:
     if own and all(owner == own for owner in owners):
         return (own,)
     return tuple(dict.fromkeys(filter(None, (own, *owners))))
+
+
+def _told_of(circumstances: Circumstances) -> dict[str, Any]:
+    """What a record says of a call's way: the service through which it came, or the VPC endpoint."""
+    told: dict[str, Any] = {}
+    via, endpoint = circumstances.get(VIA_SERVICE), circumstances.get(ENDPOINT)
+    if isinstance(via, str):
+        told["invokedBy"] = service_of(via)
+    if endpoint is not None:
+        told["vpcEndpointId"] = endpoint
+    return told

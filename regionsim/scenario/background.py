@@ -115,7 +115,7 @@ class Background:
         if isinstance(caller, AssumeRoleRefusal):
             reply = not_sent(caller, workload.call.client)
         else:
-            reply = await client.call(workload.call.operation, parameters, caller)
+            reply = await client.call(workload.call.operation, parameters, caller, workload.call.circumstances)
         self._in_flight_count -= 1
         self._ledger.note(sent, reply, workload.name)
         self._answering[workload.name] = "" if reply.is_failure else reply.region

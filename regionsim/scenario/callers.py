@@ -7,23 +7,27 @@ import re
 from types import MappingProxyType
 
 from regionsim.accounts.assuming import AssumeRole, mistake_in
+from regionsim.authorization.circumstances import BROUGHT, VIA_SERVICE, Circumstances
+from regionsim.authorization.condition_keys import is_multi_valued
 from regionsim.authorization.policy import PolicyKind
 from regionsim.authorization.principals import Principal
+from regionsim.authorization.request import ContextValue
 from regionsim.client.settings import ClientSettings, RetryMode
 from regionsim.names.arns import role_arn
 from regionsim.names.durations import parse_duration
 from regionsim.names.ids import is_account_id
-from regionsim.names.mistakes import ConfigError
+from regionsim.names.mistakes import ConfigError, advice
 from regionsim.scenario import read
 from regionsim.scenario.errors import quoted
 from regionsim.scenario.known import Known
 from regionsim.scenario.model import Caller, SessionCaller
-from regionsim.scenario.nodes import MappingNode, Node, ScalarNode, plain
+from regionsim.scenario.nodes import MappingNode, Node, ScalarNode, SequenceNode, kind_of, plain
 from regionsim.scenario.policies import document, read_policy
 from regionsim.scenario.read import Findings
 from regionsim.scenario.vocabulary import CLIENT, SESSION
 
 DEFAULT_TIMEOUT_NS = parse_duration("5s")
+_VIA_SERVICE = re.compile(r"[a-z0-9-]+\.[a-z]{2}(-[a-z]+)+-[0-9]\.amazonaws\.com(\.cn)?")
 _WITH_ACCOUNT = re.compile(r"[0-9]{12}/")
 
 
@@ -109,6 +113,35 @@ def _read_session(node: MappingNode, known: Known) -> SessionCaller | None:
 def _session_name(by: str) -> str:
     """A session is named after who assumes the role (ours); STS wants two characters at least."""
     return by if len(by) > 1 else f"{by}-session"
+
+
+def read_circumstances(node: Node | None) -> Circumstances:
+    """`context:`: condition values that come with a call, under AWS's names."""
+    given: dict[str, ContextValue] = {}
+    for name, entry in ({} if node is None else read.entries(node, "context")).items():
+        key = name.lower()
+        if key not in BROUGHT:
+            hint = advice(name, BROUGHT.values(), shown=len(BROUGHT))
+            raise entry.key.position.error(f"no call brings the condition value {quoted(name)}", hint)
+        values = tuple(_context_text(item, name) for item in _items(entry.value))
+        if len(values) != 1 and not is_multi_valued(key):
+            raise entry.value.position.error(f"{name} has one value, these are {len(values)}")
+        if key == VIA_SERVICE and not _VIA_SERVICE.fullmatch(values[0]):
+            hint = "write SERVICE.REGION.amazonaws.com"
+            raise entry.value.position.error(f"{quoted(values[0])} is no value of {name}", hint)
+        given[key] = values if is_multi_valued(key) else values[0]
+    return given
+
+
+def _items(node: Node) -> tuple[Node, ...]:
+    return node.items if isinstance(node, SequenceNode) else (node,)
+
+
+def _context_text(node: Node, name: str) -> str:
+    """A value as policies compare it: text, a number as it is written, `true` or `false`."""
+    if isinstance(node, ScalarNode) and node.value is not None:
+        return node.text
+    raise node.position.error(f"{name} must be text, a number, true or false, this is {kind_of(node)}")
 
 
 def read_client(found: dict[str, Node], position_of: Node, known: Known, findings: Findings) -> ClientSettings:

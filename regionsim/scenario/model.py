@@ -14,6 +14,7 @@ from typing import ClassVar, TypeAlias
 
 from regionsim.accounts.assuming import AssumeRole
 from regionsim.accounts.changes import IamChange
+from regionsim.authorization.circumstances import Circumstances
 from regionsim.authorization.principals import Principal
 from regionsim.client.settings import ClientSettings
 from regionsim.faults.kinds import Fault
@@ -51,6 +52,7 @@ class ScenarioCall:
     caller: str
     """The principal as the file spells it."""
     client: ClientSettings
+    circumstances: Circumstances = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -210,7 +210,7 @@ class Player:
         if isinstance(caller, AssumeRoleRefusal):
             reply = not_sent(caller, call.client)
         else:
-            reply = await client.call(call.operation, parameters, caller)
+            reply = await client.call(call.operation, parameters, caller, call.circumstances)
         self._ledger.note(sent, reply)
         answer = plain_answer(reply.response)
         problem = judge(step, reply, answer, self.saved)

@@ -109,6 +109,7 @@ def _single_values() -> dict[str, Schema]:
         Takes.RETRIES: {"enum": list(RetryMode)},
         Takes.PATH: {"type": "string", "pattern": "^/(.*/)?$"},
         Takes.TAGS: _by_name(_TEXT),
+        Takes.CONTEXT: _by_name({"type": ["string", "number", "boolean", "array"]}),
         Takes.ACCESS_KEYS: {"type": ["object", "array"]},
         Takes.SWITCH: {"type": "boolean"},
         Takes.KEY_SPEC: {"enum": sorted(KeySpec)},

@@ -13,7 +13,7 @@ from regionsim.names.durations import format_duration
 from regionsim.names.mistakes import advice
 from regionsim.names.regions import PARTITION_OF
 from regionsim.scenario import read
-from regionsim.scenario.callers import caller_in_words, read_caller, read_client
+from regionsim.scenario.callers import caller_in_words, read_caller, read_circumstances, read_client
 from regionsim.scenario.calls import read_error, read_expectations, read_operation, read_parameters, read_saves
 from regionsim.scenario.comparisons import read_metric_question
 from regionsim.scenario.errors import ScenarioError, quoted
@@ -153,6 +153,7 @@ class StepReader:
         known, findings = counting(self._known, over), self._findings
         principal = findings.attempt(read_caller, found["as"], known)
         client = findings.attempt(read_client, found, node, known, findings)
+        circumstances = findings.attempt(read_circumstances, found.get("context"))
         called = read_operation(found["call"])
         name = called.operation.name
         error = read_error(found.get("expect"))
@@ -163,12 +164,15 @@ class StepReader:
         saves = findings.attempt(read_saves, found.get("save"), called.output, name, over)
         if principal is None or client is None or parameters is None or expectations is None or saves is None:
             return None
+        if circumstances is None:
+            return None
         call = ScenarioCall(
             operation=name,
             parameters=parameters,
             principal=principal,
             caller=caller_in_words(found["as"]),
             client=client,
+            circumstances=circumstances,
         )
         return CallStep(**head, call=call, error=error, expectations=expectations, saves=saves, over=over)
 

@@ -52,6 +52,7 @@ class Takes(StrEnum):
     STEPS = "steps"
     PRINCIPAL = "principal"
     CLIENT = "client"
+    CONTEXT = "context"
     CALL = "call"
     EXPECT = "expect"
     SAVE = "save"
@@ -191,6 +192,7 @@ WORKLOAD = _keys(
     _key("as", Takes.PRINCIPAL, "who calls", required=True),
     _key("in", Takes.REGION, "the Region it calls, when no client says"),
     _key("client", Takes.CLIENT, "where the caller runs, and which Regions it tries"),
+    _key("context", Takes.CONTEXT, "condition values that come with each call, as kms:ViaService or aws:SourceArn"),
     _key("every", Takes.PACE, "the pause between two calls", required=True),
     _key("from", Takes.DURATION, "when it begins; by default at once"),
     _key("until", Takes.DURATION, "when it ends; by default with the run"),
@@ -213,6 +215,9 @@ STEPS: Mapping[str, Keys] = MappingProxyType(
             _key("as", Takes.PRINCIPAL, "who calls", required=True),
             _key("in", Takes.REGION, "the Region it calls"),
             _key("client", Takes.CLIENT, "where the caller runs, and which Regions it tries"),
+            _key(
+                "context", Takes.CONTEXT, "condition values that come with the call, as kms:ViaService or aws:SourceArn"
+            ),
             _key("expect", Takes.EXPECT, "what the answer must be; without it the call must succeed"),
             _key("save", Takes.SAVE, "names for parts of the answer"),
             _OVER,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
+from regionsim.authorization.circumstances import VIA_SERVICE
 from regionsim.kms.model import ShapeType, model
 from regionsim.scenario.model import Save, ScenarioCall
 from regionsim.scenario.values import AsBlob, Interpolation, Reference, Tree
@@ -15,7 +17,14 @@ def call_in_words(call: ScenarioCall) -> str:
     """`alice KeyId=$orders ReplicaRegion=eu-west-1`: who, and the parameters that can be shown."""
     members = model().shapes[model().operations[call.operation].input].members
     shown = ((name, _shown(value, members[name])) for name, value in call.parameters.items())
-    return " ".join([call.caller, *(f"{name}={value}" for name, value in shown if value is not None)])
+    return " ".join([call.caller, *_way(call), *(f"{name}={value}" for name, value in shown if value is not None)])
+
+
+def _way(call: ScenarioCall) -> Iterator[str]:
+    """`via s3.us-east-1.amazonaws.com`, `for arn:...`: what sets one call of a caller apart from another."""
+    for key, word in ((VIA_SERVICE, "via"), ("aws:sourcearn", "for"), ("aws:sourcevpce", "through")):
+        if key in call.circumstances:
+            yield f"{word} {call.circumstances[key]}"
 
 
 def saved_in_words(saves: tuple[Save, ...]) -> str:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from regionsim.kms.operations.registry import REGISTRY
 from regionsim.names.durations import format_duration, parse_duration
 from regionsim.scenario import read
-from regionsim.scenario.callers import caller_in_words, read_caller, read_client
+from regionsim.scenario.callers import caller_in_words, read_caller, read_circumstances, read_client
 from regionsim.scenario.calls import NamedOperation, read_operation, read_parameters
 from regionsim.scenario.errors import quoted
 from regionsim.scenario.known import Known
@@ -53,7 +53,8 @@ def read_workload(entry: Entry, known: Known, findings: Findings) -> Workload | 
             )
     operation, over = read_operation(found["call"]), read_over(found)
     parameters = read_parameters(operation, counting(known, over), None)
-    if principal is None or client is None:
+    circumstances = findings.attempt(read_circumstances, found.get("context"))
+    if principal is None or client is None or circumstances is None:
         return None
     call = ScenarioCall(
         operation=operation.operation.name,
@@ -61,6 +62,7 @@ def read_workload(entry: Entry, known: Known, findings: Findings) -> Workload | 
         principal=principal,
         caller=caller_in_words(found["as"]),
         client=client,
+        circumstances=circumstances,
     )
     return Workload(
         name=name,

@@ -20,6 +20,7 @@ from typing import Any
 
 from regionsim.accounts.directory import Directory
 from regionsim.accounts.model import Account, NamedPolicy, Role, User
+from regionsim.authorization.circumstances import NONE, Circumstances
 from regionsim.authorization.policy import Policy, PolicyKind, parse_policy
 from regionsim.authorization.principals import Principal
 from regionsim.faults.verdicts import DiskDraws, DiskOutcome, DiskVerdict
@@ -104,13 +105,23 @@ class OneRegion:
 
     # Calls.
 
-    def call_of(self, by: str, operation: str, parameters: Mapping[str, Any]) -> Call:
+    def call_of(
+        self, by: str, operation: str, parameters: Mapping[str, Any], circumstances: Circumstances = NONE
+    ) -> Call:
         return Call(
             operation=operation,
             parameters=parameters,
             caller=self.principal(by),
             request_id=new_uuid(self._stream.bytes(16)),
+            circumstances=circumstances,
         )
+
+    async def brings(
+        self, by: str, circumstances: Mapping[str, Any], operation: str, /, **parameters: Any
+    ) -> dict[str, Any]:
+        """The response to a call that brings condition values along. Errors: KmsError, the refusal."""
+        given = {name.lower(): value for name, value in circumstances.items()}
+        return dict(await self.region.call(self.call_of(by, operation, parameters, given)) or {})
 
     async def call(self, by: str, operation: str, /, *, at: str | None = None, **parameters: Any) -> dict[str, Any]:
         """The response ({} for an empty body). Errors: KmsError, the refusal."""

@@ -17,6 +17,7 @@ from regionsim.kms.grants import (
     GRANTS_PER_KEY,
     constraints_of,
     grant_values,
+    is_for_aws_resource,
     new_grant_id,
     new_token,
     read_token,
@@ -73,7 +74,8 @@ class CreateGrant(Operation[CreateGrantRequest]):
         key = resolve(view.state, call.caller, request.key_id, operation=self.name, takes_alias=False)
         require_grant_tokens(view.region, request.grant_tokens)
         grant = _wanted(view, call, key, request)
-        require_about_grant(view, call.caller, "kms:CreateGrant", key, grant, values=grant_values(grant))
+        values = {**grant_values(grant), "kms:GrantIsForAWSResource": is_for_aws_resource(view, call.caller)}
+        require_about_grant(view, call.caller, "kms:CreateGrant", key, grant, values=values)
         require_state(self.name, key)
         _require_whole(request)
         require_fitting(view, key, grant)
@@ -145,7 +147,8 @@ class ListGrants(Operation[ListGrantsRequest]):
 
     def plan(self, view: View, call: Call, request: ListGrantsRequest) -> Plan[ListGrantsRequest]:
         key = resolve(view.state, call.caller, request.key_id, operation=self.name, takes_alias=False)
-        require_on_key(view, call.caller, "kms:ListGrants", key, values={"kms:GrantIsForAWSResource": "false"})
+        values = {"kms:GrantIsForAWSResource": is_for_aws_resource(view, call.caller)}
+        require_on_key(view, call.caller, "kms:ListGrants", key, values=values)
         require_state(self.name, key)
         if request.grantee_principal is not None and request.grantee_service_principal is not None:
             raise ValidationException("Specify either GranteePrincipal or GranteeServicePrincipal.")
@@ -237,7 +240,8 @@ class RevokeGrant(Operation[RevokeGrantRequest]):
 
     def plan(self, view: View, call: Call, request: RevokeGrantRequest) -> Plan[RevokeGrantRequest]:
         key = resolve(view.state, call.caller, request.key_id, operation=self.name, takes_alias=False)
-        require_on_key(view, call.caller, "kms:RevokeGrant", key, values={"kms:GrantIsForAWSResource": "false"})
+        values = {"kms:GrantIsForAWSResource": is_for_aws_resource(view, call.caller)}
+        require_on_key(view, call.caller, "kms:RevokeGrant", key, values=values)
         require_state(self.name, key)
         _known(view, key.key_id, request.grant_id)
         if request.dry_run:

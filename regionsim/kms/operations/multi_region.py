@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, assert_never
 
+from regionsim.authorization.circumstances import as_texts
 from regionsim.kms.errors import (
     REFUSALS,
     AlreadyExistsException,
@@ -87,6 +88,7 @@ class ReplicateKey(Operation[ReplicateKeyRequest]):
             tags=tags,
             source_ip=call.source_ip,
             user_agent=call.user_agent,
+            circumstances=as_texts(call.circumstances),
         )
         return replace(plan, question=question)
 
@@ -160,6 +162,7 @@ class UpdatePrimaryRegion(Operation[UpdatePrimaryRegionRequest]):
             primary_region=request.primary_region,
             source_ip=call.source_ip,
             user_agent=call.user_agent,
+            circumstances=as_texts(call.circumstances),
         )
         return replace(plan, question=question)
 
