@@ -1,7 +1,8 @@
-"""Material agrees: what one Region's HSM encrypts with a material, every other Region's HSM that holds it decrypts.
+"""Material agrees: what one Region's HSM does with a material, every other holder can undo or repeat.
 
-Asked of the HSMs themselves, after the timeline: the only way to know, since nobody else may see the bytes. Regions
-that are down at the end hold what their file says and cannot be asked.
+What one encrypts, the others decrypt; of HMAC keys all give the same MAC, of key pairs the same public key. Asked of
+the HSMs themselves, after the timeline: the only way to know, since nobody else may see the bytes. Regions that are
+down at the end hold what their file says and cannot be asked.
 """
 
 from __future__ import annotations
@@ -9,7 +10,20 @@ from __future__ import annotations
 from regionsim.invariants.key_changes import KeyChanges
 from regionsim.invariants.verdicts import Finding, Kind, Kinds
 from regionsim.kms.errors import InvalidCiphertextException, KeyUnavailableException, KMSInternalException
-from regionsim.kms.hsm_jobs import Decrypt, Decrypted, Encrypt, Encrypted, MaterialRef
+from regionsim.kms.hsm_jobs import (
+    Decrypt,
+    Decrypted,
+    Encrypt,
+    Encrypted,
+    GenerateMac,
+    HsmAnswer,
+    HsmJob,
+    MacGenerated,
+    MaterialRef,
+    PublicKeyRead,
+    ReadPublicKey,
+)
+from regionsim.kms.key_specs import KeySpec, is_mac, is_symmetric
 from regionsim.runtime.trace import Event
 from regionsim.simulation.simulation import Simulation
 
@@ -35,31 +49,28 @@ class MaterialAgrees:
     async def conclude(self, simulation: Simulation) -> None:
         """Probe every material that two Regions hold."""
         for key_id in self._changes.key_ids():
-            for holders in _holders(simulation, key_id):
+            for spec, holders in _holders(simulation, key_id):
                 if self.finding.checked >= _CHECKED_AT_MOST:
                     self.finding.detail = f"the first {_CHECKED_AT_MOST} materials were checked"
                     return
-                await self._probe(simulation, holders)
+                await self._probe(simulation, spec, holders)
 
-    async def _probe(self, simulation: Simulation, holders: dict[str, MaterialRef]) -> None:
+    async def _probe(self, simulation: Simulation, spec: KeySpec, holders: dict[str, MaterialRef]) -> None:
         (first, material), *others = holders.items()
         try:
-            sealed = await simulation.regions[first].fleet.perform(
-                Encrypt(material=material, plaintext=_PROBE, context=_CONTEXT)
-            )
+            given = await simulation.regions[first].fleet.perform(_first_job(spec, material))
         except KMSInternalException:
             return  # no HSM of that Region serves: nobody can ask it
         except _NOT_USABLE:
             self.finding.checked += 1
             self._violate(simulation, f"{first} cannot use its own token", material)
             return
-        assert isinstance(sealed, Encrypted)
         for region, other in others:
-            opens = await _opens(simulation, region, other, sealed.blob)
-            if opens is None:
+            agrees = await _agrees(simulation, region, spec, other, given)
+            if agrees is None:
                 continue
             self.finding.checked += 1
-            if not opens:
+            if not agrees:
                 self._violate(simulation, f"{region} cannot open what {first} made", material)
 
     def _violate(self, simulation: Simulation, what: str, material: MaterialRef) -> None:
@@ -67,21 +78,41 @@ class MaterialAgrees:
         self.finding.violate(at_ns, f"{what} with material {material.material_id[:12]} of {material.key_id}")
 
 
-async def _opens(simulation: Simulation, region: str, material: MaterialRef, blob: bytes) -> bool | None:
-    """Whether the Region's HSMs open it; None when none of them answered."""
+def _first_job(spec: KeySpec, material: MaterialRef) -> HsmJob:
+    if is_symmetric(spec):
+        return Encrypt(material=material, plaintext=_PROBE, context=_CONTEXT)
+    if is_mac(spec):
+        return GenerateMac(material=material, spec=spec, message=_PROBE)
+    return ReadPublicKey(material=material, spec=spec)
+
+
+async def _agrees(
+    simulation: Simulation, region: str, spec: KeySpec, material: MaterialRef, given: HsmAnswer
+) -> bool | None:
+    """Whether the Region's HSMs have what the first had that gave this; None when none of them answered."""
+    job = _first_job(spec, material)
+    if isinstance(given, Encrypted):
+        job = Decrypt(material=material, blob=given.blob, context=_CONTEXT)
     try:
-        opened = await simulation.regions[region].fleet.perform(Decrypt(material=material, blob=blob, context=_CONTEXT))
+        answer = await simulation.regions[region].fleet.perform(job)
     except _NOT_USABLE:
         return False
     except KMSInternalException:
         return None
-    assert isinstance(opened, Decrypted)
-    return opened.plaintext == _PROBE
+    match answer:
+        case Decrypted():
+            return answer.plaintext == _PROBE
+        case MacGenerated():
+            return isinstance(given, MacGenerated) and answer.mac == given.mac
+        case _:
+            assert isinstance(answer, PublicKeyRead)
+            return isinstance(given, PublicKeyRead) and answer.public_key == given.public_key
 
 
-def _holders(simulation: Simulation, key_id: str) -> list[dict[str, MaterialRef]]:
-    """For each material of a key: the Regions that hold it, two at least."""
+def _holders(simulation: Simulation, key_id: str) -> list[tuple[KeySpec, dict[str, MaterialRef]]]:
+    """For each material of a key: its spec, and the Regions that hold it, two at least."""
     by_material: dict[str, dict[str, MaterialRef]] = {}
+    specs: dict[str, KeySpec] = {}
     for name, region in simulation.regions.items():
         if not region.is_up:
             continue
@@ -89,4 +120,7 @@ def _holders(simulation: Simulation, key_id: str) -> list[dict[str, MaterialRef]
             material = region.state.material(key_id, material_id)
             assert material is not None
             by_material.setdefault(material_id, {})[name] = material
-    return [holders for holders in by_material.values() if len(holders) > 1]
+            key = region.state.key(key_id)
+            if key is not None:
+                specs[material_id] = key.shared.spec
+    return [(specs[one], holders) for one, holders in by_material.items() if len(holders) > 1 and one in specs]

@@ -7,6 +7,7 @@ Management Reference Guide, "Enable or disable AWS Regions in your account").
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -53,6 +54,11 @@ PARTITIONS = (
 
 PARTITION_OF = MappingProxyType({region: partition for partition in PARTITIONS for region in partition.regions})
 """Region name -> its partition, for every Region there is."""
+
+
+def partition_of_world(regions: Sequence[str]) -> str:
+    """The partition of a world's accounts: its first Region's. Source: ours; at AWS an account is in one of them."""
+    return PARTITION_OF[regions[0]].name
 
 
 def partition_of(region: str) -> Partition:

@@ -45,7 +45,9 @@ def principal_of(caller: Caller, known: Known) -> Principal:
         return caller
     assert known.directory is not None, "who calls was found in it"
     name = caller.asked.role_arn.rpartition("/")[2]
-    return known.directory.session(caller.account, name, caller.asked.session_name)
+    return known.directory.session(
+        caller.account, name, caller.asked.session_name, partition=caller.asked.role_arn.split(":")[1]
+    )
 
 
 def _read_principal(node: Node, known: Known) -> Principal | None:
@@ -61,7 +63,7 @@ def _read_principal(node: Node, known: Known) -> Principal | None:
         what = f"{quoted(spelling)} of which account? there are {len(accounts)}"
         raise node.position.error(what, f'write "{min(accounts)}/{spelling}"')
     try:
-        return known.directory.principal(next(iter(accounts)), spelling)
+        return known.directory.principal(next(iter(accounts)), spelling, partition=known.partition)
     except ConfigError as error:
         what, _, hint = str(error).partition("; ")
         raise node.position.error(what, hint) from None
@@ -99,7 +101,7 @@ def _read_session(node: MappingNode, known: Known) -> SessionCaller | None:
         what, _, hint = str(error).partition("; ")
         raise found["role"].position.error(what, hint) from None
     asked = AssumeRole(
-        role_arn=role_arn(account, name, path=role.path),
+        role_arn=role_arn(account, name, path=role.path, partition=known.partition),
         session_name=_session_name(principal_of(by, known).name),
         policy=policy,
         tags=MappingProxyType(values),

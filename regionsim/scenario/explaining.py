@@ -19,6 +19,7 @@ from regionsim.kms.plan import View
 from regionsim.kms.state import RegionState
 from regionsim.names.durations import format_duration
 from regionsim.names.mistakes import ConfigError, advice
+from regionsim.names.regions import partition_of_world
 from regionsim.runtime.tasks import sleep
 from regionsim.runtime.trace import Trace
 from regionsim.runtime.virtual_loop import VirtualLoop, run_virtual
@@ -109,7 +110,7 @@ def _principal(scenario: Scenario, spelling: str) -> Principal:
     accounts = directory.accounts
     if not spelling.startswith("arn:") and not _WITH_ACCOUNT.match(spelling) and len(accounts) > 1:
         raise ConfigError(f"'{spelling}' of which account? write {min(accounts)}/{spelling}")
-    return directory.principal(next(iter(accounts)), spelling)
+    return directory.principal(next(iter(accounts)), spelling, partition=partition_of_world(scenario.world.regions))
 
 
 def explain_now(simulation: Simulation, saved: Mapping[str, Any], principal: Principal, asked: Asked) -> Explanation:

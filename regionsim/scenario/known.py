@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from regionsim.accounts.directory import Directory
+from regionsim.names.regions import partition_of_world
 from regionsim.scenario.nodes import Position
 from regionsim.scenario.values import Names
 
@@ -19,6 +20,11 @@ class Known:
     faults: dict[str, Position] = field(default_factory=dict)
     workloads: tuple[str, ...] | None = None
     until_ns: int | None = None
+
+    @property
+    def partition(self) -> str:
+        """The partition of the accounts; `aws` while the Regions are not known."""
+        return "aws" if self.regions is None else partition_of_world(self.regions)
 
     def principals(self) -> str:
         """Advice: who exists."""

@@ -25,7 +25,16 @@ from regionsim.simulation.simulation import Simulation
 NAMES = sorted(shipped_paths())
 
 NOTHING_REPLICATED = frozenset(
-    {"quickstart", "access-control-tour", "confused-deputy", "cross-account-sharing", "lockout-refused"}
+    {
+        "quickstart",
+        "access-control-tour",
+        "asymmetric-encryption",
+        "confused-deputy",
+        "cross-account-sharing",
+        "key-agreement",
+        "lockout-refused",
+        "signing-keys",
+    }
 )
 
 

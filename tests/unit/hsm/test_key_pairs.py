@@ -11,7 +11,9 @@ from Crypto.Hash import SHA1, SHA256, SHA384, SHA512
 from Crypto.PublicKey import ECC, RSA
 from Crypto.Signature import DSS, eddsa, pkcs1_15, pss
 from cryptography.hazmat.primitives.asymmetric import mlkem
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from cryptography.hazmat.primitives.serialization import load_der_private_key, load_der_public_key
+from gmalg import SM2
 
 from regionsim.hsm.algorithms.key_pair import AgreeingPair, EncapsulatingPair, EncryptingPair, SigningPair
 from regionsim.hsm.algorithms.key_pairs import imported_private_key, key_pair, new_private_key
@@ -263,3 +265,55 @@ def test_a_private_key_from_outside_is_kept_in_one_form_and_no_other_kind_is_tak
 def test_key_pairs_say_nothing_of_themselves() -> None:
     for spec in PAIR_SPECS:
         assert repr(pair_of(spec)).endswith("contents withheld>")
+
+
+# ----------------------------------------------------------------------------------------------------------------- SM2
+
+
+def sm2_library(pair: SigningPair) -> SM2:
+    """The library's own SM2, with our public key and AWS's distinguishing id."""
+    return SM2(pk=b"\x04" + pair.public_key()[-64:], uid=b"1234567812345678")
+
+
+def test_sm2_signatures_are_over_identity_and_message() -> None:
+    pair = signing(KeySpec.SM2)
+    signature = pair.sign("SM2DSA", MessageType.RAW, MESSAGE, random_draws())
+    r, s = (number.to_bytes(32) for number in decode_dss_signature(signature))
+    assert sm2_library(pair).verify(MESSAGE, r, s)
+    secret = private_key(KeySpec.SM2)[36:68]
+    r, s = SM2(sk=secret, uid=b"1234567812345678").sign(MESSAGE)
+    theirs = encode_dss_signature(int.from_bytes(r), int.from_bytes(s))
+    assert pair.is_signature("SM2DSA", MessageType.RAW, MESSAGE, theirs)
+
+
+def test_sm2_ciphertexts_are_der_of_what_the_library_opens() -> None:
+    """GM/T 0009: SEQUENCE of x, y, the hash, the hidden bytes."""
+    pair = pair_of(KeySpec.SM2)
+    assert isinstance(pair, EncryptingPair)
+    ciphertext = pair.encrypt("SM2PKE", MESSAGE, random_draws())
+    hidden = ciphertext[-len(MESSAGE) :]
+    checksum = ciphertext[-len(MESSAGE) - 2 - 32 : -len(MESSAGE) - 2]
+    numbers, at = [], 2
+    for _ in range(2):
+        length = ciphertext[at + 1]
+        numbers.append(int.from_bytes(ciphertext[at + 2 : at + 2 + length]).to_bytes(32))
+        at += 2 + length
+    library = SM2(sk=private_key(KeySpec.SM2)[36:68])
+    assert library.decrypt(b"\x04" + b"".join(numbers) + checksum + hidden) == MESSAGE
+
+
+def test_sm2_draws_its_numbers_from_the_stream() -> None:
+    pair = pair_of(KeySpec.SM2)
+    assert isinstance(pair, SigningPair)
+    assert isinstance(pair, EncryptingPair)
+    signed = [pair.sign("SM2DSA", MessageType.RAW, MESSAGE, seeded_draws(seed)) for seed in (1, 1, 2)]
+    assert signed[0] == signed[1] != signed[2]
+    hidden = [pair.encrypt("SM2PKE", MESSAGE, seeded_draws(seed)) for seed in (1, 1, 2)]
+    assert hidden[0] == hidden[1] != hidden[2]
+
+
+def test_an_sm2_key_whose_halves_do_not_belong_together_is_not_taken() -> None:
+    other = new_private_key(KeySpec.SM2, random_draws())
+    mixed = private_key(KeySpec.SM2)[:-64] + other[-64:]
+    with pytest.raises(ValueError, match="no SM2 key"):
+        imported_private_key(KeySpec.SM2, mixed)

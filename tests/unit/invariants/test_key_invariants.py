@@ -225,6 +225,33 @@ def test_swapped_material_is_found_in_the_primary(tmp_path: Path) -> None:
     assert f"{US} cannot use its own token" in findings["material_agrees"].detail
 
 
+@pytest.mark.parametrize(
+    ("spec", "usage"),
+    [("HMAC_256", "GENERATE_VERIFY_MAC"), ("ECC_NIST_P256", "SIGN_VERIFY"), ("ML_KEM_768", "ENCAPSULATE_DECAPSULATE")],
+)
+def test_keys_of_every_kind_are_asked_and_a_wrong_one_is_found(tmp_path: Path, spec: str, usage: str) -> None:
+    async def made(world: Play) -> str:
+        key_id: str = (await world.call(US, "CreateKey", MultiRegion=True, KeySpec=spec, KeyUsage=usage))[
+            "KeyMetadata"
+        ]["KeyId"]
+        await world.call(US, "ReplicateKey", KeyId=key_id, ReplicaRegion=EU)
+        await world.settled()
+        return key_id
+
+    async def right(world: Play) -> None:
+        await made(world)
+
+    async def wrong(world: Play) -> None:
+        await swap_tokens(world, await made(world), await made(world), EU)
+
+    folders = [tmp_path / name for name in ("right", "wrong")]
+    for folder in folders:
+        folder.mkdir()
+    good = findings_of(right, folders[0])
+    assert (failed(good), good["material_agrees"].checked) == (set(), 1)
+    assert "material_agrees" in failed(findings_of(wrong, folders[1]))
+
+
 def test_a_token_of_another_regions_domain_is_found(tmp_path: Path) -> None:
     async def script(world: Play) -> None:
         key_id = await world.multi_region_key(US, EU)
