@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from regionsim.authorization.circumstances import NONE, Circumstances
 from regionsim.authorization.principals import Principal
+from regionsim.client.connections import Connections
 from regionsim.client.rate_limiter import RateLimiter
 from regionsim.client.settings import ClientSettings, RetryMode
 from regionsim.kms.errors import KmsError, ServerFault, ThrottlingException
@@ -32,8 +33,10 @@ from regionsim.simulation.simulation import Simulation
 CONNECT_TIMEOUT = "ConnectTimeout"
 READ_TIMEOUT = "ReadTimeout"
 CONNECTION_REFUSED = "ConnectionRefused"
-CONNECTION_ERRORS = (CONNECT_TIMEOUT, READ_TIMEOUT, CONNECTION_REFUSED)
-"""What a caller sees instead of an answer. After a ReadTimeout the call may have happened."""
+ENDPOINT_CONNECTION_ERROR = "EndpointConnectionError"
+CONNECTION_ERRORS = (CONNECT_TIMEOUT, READ_TIMEOUT, CONNECTION_REFUSED, ENDPOINT_CONNECTION_ERROR)
+"""What a caller sees instead of an answer. After a ReadTimeout the call may have happened; EndpointConnectionError is
+botocore's word for an endpoint whose name it cannot resolve."""
 
 _STANDARD_TRIES = 3
 _BACKOFF_AT_MOST_NS = 20_000_000_000
@@ -114,6 +117,9 @@ class _Knock(Signal[_Outcome]):
     def refused(self) -> None:
         self.give(_Outcome(None, CONNECTION_REFUSED, True, True))
 
+    def nameless(self) -> None:
+        self.give(_Outcome(None, ENDPOINT_CONNECTION_ERROR, True, True))
+
     def connected(self) -> None:
         self._is_connected = True
 
@@ -191,6 +197,7 @@ class Client:
         self._call_count = 0
         self._quota = _QUOTA
         self._deadlines = _Deadlines(settings.timeout_ns)
+        self._connections = Connections()
         self._limiter = RateLimiter() if settings.retries is RetryMode.ADAPTIVE else None
 
     async def call(
@@ -225,6 +232,8 @@ class Client:
                 outcome = await knock
             finally:
                 self._deadlines.one_is_over()
+            if not outcome.error or outcome.reply is not None:
+                self._connections.give_back(region, now_ns())
             if self._limiter is not None:
                 self._limiter.answered(now_ns(), is_throttled=isinstance(outcome.reply, ThrottlingException))
             tries.append(Try(region, outcome.error, began_ns, now_ns() - began_ns))
@@ -249,7 +258,12 @@ class Client:
             circumstances=wish.circumstances,
         )
         knock = self._deadlines.knock()
-        self._simulation.knock(self.settings.near, region, call, stream, knock.replied, knock.refused, knock.connected)
+        if self._connections.take(region, now_ns()) or self._simulation.can_connect(region):
+            self._simulation.knock(
+                self.settings.near, region, call, stream, knock.replied, knock.refused, knock.connected
+            )
+        else:
+            knock.nameless()
         return knock
 
     def _reply(

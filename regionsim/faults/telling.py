@@ -120,7 +120,7 @@ def _amount(fault: Fault) -> str:
         case LinkSlow():
             return " ".join(_slowness(fault))
         case HsmSlow(factor=factor) | Throttle(factor=factor):
-            return f"x{factor:g}"
+            return f"x{_stripped(Decimal(repr(factor)))}"
         case DiskSlow(latency_ns=latency_ns):
             return f"+{format_duration(latency_ns)}"
         case ClockSkew(skew_ns=skew_ns):
@@ -153,5 +153,10 @@ def _remark(fault: Fault) -> str:
 
 def format_probability(probability: float) -> str:
     """A percentage that `parse_probability` reads back to the same number: `0.1%`."""
-    percent = f"{Decimal(repr(probability)).scaleb(2):f}"
-    return f"{percent.rstrip('0').rstrip('.') if '.' in percent else percent}%"
+    return f"{_stripped(Decimal(repr(probability)).scaleb(2))}%"
+
+
+def _stripped(number: Decimal) -> str:
+    """`0.00003`, `10`: no exponent, no zeros behind the point."""
+    text = f"{number:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text

@@ -77,7 +77,7 @@ class FaultWord:
 _LATER = frozenset(
     {
         "region_data_loss", "disk_slow", "disk_errors",
-        "disk_full", "disk_torn_write", "clock_skew", "throttle", "control_plane_outage", "dns_outage",
+        "disk_full", "disk_torn_write", "clock_skew",
     }
 )  # fmt: skip
 

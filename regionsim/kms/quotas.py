@@ -113,11 +113,14 @@ class TokenBucket:
     def full(cls, quota: RequestQuota, now_ns: int) -> TokenBucket:
         return cls(quota=quota, tokens=max(quota.per_second, 1.0), filled_at_ns=now_ns)
 
-    def take(self, now_ns: int, cost: int = 1) -> None:
-        """Use `cost` requests. Errors: ThrottlingException when they are not left (then none are used)."""
+    def take(self, now_ns: int, cost: int = 1, *, factor: float = 1.0) -> None:
+        """Use `cost` requests; the quota is `factor` of what it is.
+
+        Errors: ThrottlingException when they are not left (then none are used).
+        """
         elapsed_ns = max(now_ns - self.filled_at_ns, 0)
-        room = max(self.quota.per_second, 1.0)
-        self.tokens = min(room, self.tokens + elapsed_ns * self.quota.per_second / 1_000_000_000)
+        per_second = self.quota.per_second * factor
+        self.tokens = min(max(per_second, 1.0), self.tokens + elapsed_ns * per_second / 1_000_000_000)
         self.filled_at_ns = max(now_ns, self.filled_at_ns)
         if self.tokens < cost:
             raise ThrottlingException(THROTTLED)

@@ -28,7 +28,6 @@ from regionsim.kms.operations.multi_region import answer_question, asked_region
 from regionsim.kms.operations.registry import operation_named
 from regionsim.kms.plan import Call, Outcome, Plan, View
 from regionsim.kms.questions import Answer, MayBecomePrimary, MayCreateReplica, Question
-from regionsim.kms.quotas import request_quota
 from regionsim.kms.requests import parse
 from regionsim.kms.situation import DeclaredLost
 from regionsim.kms.state import RegionState
@@ -74,7 +73,8 @@ class RegionCounts:
 class Surroundings:
     """What a Region is given to live in. `open_store` opens its file; `send` puts an envelope on a link; `on_fired`
     hears of each errand of the calendar as it falls due, `on_key` of each key that a commit changed (None: it is
-    deleted), with the Region's name; `on_refusal` of each call that it refuses."""
+    deleted), with the Region's name; `on_refusal` of each call that it refuses; `on_fault_met` of the names of faults
+    that a call meets at its door."""
 
     fleet: Fleet
     clock: ReadableClock
@@ -85,6 +85,7 @@ class Surroundings:
     on_fired: Callable[[Fired], None]
     on_key: Callable[[str, str, KmsKey | None], None]
     on_refusal: Callable[[str, Call, KmsError], None]
+    on_fault_met: Callable[[tuple[str, ...]], None]
 
 
 class Region:
@@ -113,7 +114,6 @@ class Region:
         self._on_fired = surroundings.on_fired
         self._on_key = surroundings.on_key
         self._on_refusal = surroundings.on_refusal
-        self._has_quotas = has_quotas
         self._replica_wait_ns = replica_wait_ns
         self.grant_delay_ns = grant_delay_ns
         self._requests = surroundings.entropy.stream(f"region/{name}/requests")
@@ -121,7 +121,7 @@ class Region:
         self._incarnation: Incarnation | None = None
         self._replicator: Replicator | None = None
         self._calendar: Calendar | None = None
-        self._admission = Admission()
+        self.admission = Admission(name, has_quotas=has_quotas, on_fault_met=surroundings.on_fault_met)
         self._boots = 0
         self._lives = Locks()
 
@@ -241,7 +241,7 @@ class Region:
             counts=self.counts.replication,
         )
         self._incarnation = host
-        self._admission = Admission()
+        self.admission.forget()
         self.trace.emit(self.name, "region_booted", keys=sum(1 for _ in host.state.all_keys()), boot=self._boots)
         self._replicator.resume(loaded.outbox)
         self._calendar = Calendar(
@@ -319,11 +319,11 @@ class Region:
         """
         if not self.is_up:
             return
-        if self._has_quotas:
-            try:
-                self._admission.admit(account, request_quota(operation, self.name), self.clock.now_ns())
-            except ThrottlingException:
-                return
+        try:
+            self.admission.require_plane(operation)
+            self.admission.admit(account, operation, self.clock.now_ns())
+        except (ThrottlingException, KMSInternalException):
+            return
         job_type = operation_named(operation).job_type
         if job_type is not None:
             self.fleet.carry(job_type)
@@ -380,6 +380,7 @@ class Region:
     def _five_steps(self, serving: Serving) -> Awaitable[Outcome]:
         """Look at the call, and go on with it. Each coroutine within another costs a call its time, so this is none."""
         call, operation = serving.call, serving.operation
+        self.admission.require_plane(call.operation)
         shapes.validate(call.operation, call.parameters)
         serving.request = parse(operation.request_type, call.parameters)
         serving.reads = operation.reads(serving.request)
@@ -441,13 +442,14 @@ class Region:
         )
 
     def _admit(self, serving: Serving) -> None:
-        """Errors: ThrottlingException. The kind of key decides which bucket of a cryptographic quota pays."""
-        if not self._has_quotas:
+        """Errors: ThrottlingException."""
+        if not self.admission.counts_requests:
             return
         call = serving.call
         spec = None if serving.key is None else serving.key.shared.spec
-        quota = request_quota(call.operation, self.name, spec, call.parameters.get("KeyPairSpec"))
-        self._admission.admit(call.caller.account, quota, self.clock.now_ns())
+        pair_spec = call.parameters.get("KeyPairSpec")
+        now_ns = self.clock.now_ns()
+        self.admission.admit(call.caller.account, call.operation, now_ns, spec=spec, pair_spec=pair_spec)
 
     def _answer_question(self, question: Question) -> Answer:
         """This Region's word. It costs requests here, too: a replica two CreateKey, a primary's move one of its own."""
@@ -458,11 +460,11 @@ class Region:
                 operation, cost = "UpdatePrimaryRegion", 1
             case _:
                 assert_never(question)
-        if self._has_quotas:
-            try:
-                self._admission.admit(account, request_quota(operation, self.name), self.clock.now_ns(), cost=cost)
-            except ThrottlingException as refusal:
-                return Answer(refusal_code=refusal.code, refusal_message=refusal.message)
+        try:
+            self.admission.require_plane(operation)
+            self.admission.admit(account, operation, self.clock.now_ns(), cost=cost)
+        except (ThrottlingException, KMSInternalException) as refusal:
+            return Answer(refusal_code=refusal.code, refusal_message=refusal.message)
         view = View(
             state=self._host.state,
             directory=self.directory,

@@ -361,5 +361,5 @@ METRICS = MappingProxyType(
     }
 )
 
-CALLER_ERRORS = ("ConnectTimeout", "ReadTimeout", "ConnectionRefused", "AccessDenied")
+CALLER_ERRORS = ("ConnectTimeout", "ReadTimeout", "ConnectionRefused", "EndpointConnectionError", "AccessDenied")
 """What a caller may see that is no answer of KMS: what the connection did, and STS's refusal of a session."""

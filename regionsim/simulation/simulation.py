@@ -128,6 +128,11 @@ class Simulation:
 
     # Callers.
 
+    def can_connect(self, region: str) -> bool:
+        """True when a caller that has no open connection to a Region finds its endpoint by name."""
+        self.fault_tally.met(self.faults.names_hiding(region))
+        return self.faults.dns_verdict(region) is CallVerdict.PASS
+
     def knock(
         self,
         origin: str,
@@ -223,6 +228,7 @@ class Simulation:
         self._note_all()
         self._fleets.follow(self.faults)
         for name, region in self.regions.items():
+            region.admission.rule = self.faults.door_rule(name)
             taking = self.faults.names_taking_power(name)
             if taking and region.is_up:
                 self.fault_tally.met(taking)  # to lose one's memory is an effect, whoever calls or not
@@ -325,6 +331,7 @@ class Simulation:
             on_fired=self._fired,
             on_key=self._key_changed,
             on_refusal=self._call_refused,
+            on_fault_met=self.fault_tally.met,
         )
         return Region(
             name,

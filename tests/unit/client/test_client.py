@@ -9,7 +9,7 @@ import pytest
 
 from regionsim.client.client import CONNECT_TIMEOUT, CONNECTION_REFUSED, READ_TIMEOUT, Client, Reply
 from regionsim.client.settings import ClientSettings, RetryMode
-from regionsim.faults.kinds import OutageMode, RegionCrash, RegionOutage
+from regionsim.faults.kinds import OutageMode, RegionCrash, RegionOutage, Throttle
 from regionsim.network.latencies import one_way_ns
 from regionsim.runtime.tasks import Scope, now_ns
 from regionsim.runtime.virtual_loop import NS_PER_SECOND
@@ -200,8 +200,7 @@ def test_pauses_are_drawn_by_each_client_below_a_limit_that_doubles(tmp_path: Pa
 
 def test_throttling_is_tried_again_in_the_same_region_but_is_no_failure(tmp_path: Path) -> None:
     async def script(world: Play) -> None:
-        region = world.region(US)
-        region._has_quotas = True
+        world.break_with(Throttle(region=US, factor=1.0))
         rate = 5
         caller = world.simulation.world.directory.principal(ACCOUNT, "alice")
         # Simultaneous: the bucket of CreateKey holds one second of requests.
@@ -213,7 +212,7 @@ def test_throttling_is_tried_again_in_the_same_region_but_is_no_failure(tmp_path
         assert len(throttled) >= 8 - rate
         assert {reply.region for reply in replies} == {US}, "throttling never moves on"
         assert any(reply.error is None and len(reply.tries) > 1 for reply in replies)
-        assert region.counts.throttled == len(throttled)
+        assert world.region(US).counts.throttled == len(throttled)
         assert not any(reply.is_failure for reply in replies)
 
     play(script, tmp_path)
