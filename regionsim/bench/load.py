@@ -7,13 +7,13 @@ for that while a commit is under way is served by the next one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
 from regionsim.authorization.principals import Principal
-from regionsim.bench.operations import CONTEXT, PLAINTEXT, Measured, Stock
+from regionsim.bench.operations import CONTEXT, PLAINTEXT, Measured, OwnKey, Stock
 from regionsim.kms.errors import KmsError
 from regionsim.kms.plan import Call
 from regionsim.names.ids import new_uuid
@@ -49,6 +49,7 @@ class Load:
         self._waiters: list[Future[Any]] = []
         self._number = 0
         self._stock = Stock(key_ids=(), ciphertexts=())
+        self._own: dict[str, Stock] = {}
 
     async def prepare(self) -> None:
         """Make the keys and ciphertexts that the calls use. Errors: KmsError."""
@@ -60,18 +61,31 @@ class Load:
             ciphertexts.append((await self._response("Encrypt", wanted))["CiphertextBlob"])
         self._stock = Stock(key_ids=tuple(key_ids), ciphertexts=tuple(ciphertexts))
 
+    async def prepare_for(self, operations: Iterable[Measured]) -> None:
+        """Make the keys of other kinds that these operations are for, one for each. Errors: KmsError."""
+        for measured in operations:
+            if measured.own_key is not None:
+                self._own[measured.name] = await self._own_stock(measured.own_key)
+
+    async def _own_stock(self, key: OwnKey) -> Stock:
+        made = await self._response("CreateKey", {"KeySpec": key.spec, "KeyUsage": key.usage})
+        key_id = made["KeyMetadata"]["KeyId"]
+        response = await self._response(key.beforehand, key.wanted(key_id)) if key.beforehand else {}
+        return replace(self._stock, own_key_id=key_id, made=response)
+
     def begin(self, operation: Measured, callers: int, end_ns: int, tally: Tally) -> list[Any]:
         """Let that many callers call until `end_ns` on the loop's clock; their tasks."""
         one = self._repeat
         return [self._scope.spawn(one(operation, end_ns, tally), name=f"caller-{number}") for number in range(callers)]
 
     async def _repeat(self, operation: Measured, end_ns: int, tally: Tally) -> None:
+        stock = self._own.get(operation.name, self._stock)
         while True:
             began_ns = now_ns()
             if began_ns >= end_ns:
                 return
             self._number += 1
-            reply = await self._ask(operation.name, operation.parameters(self._stock, self._number))
+            reply = await self._ask(operation.operation, operation.parameters(stock, self._number))
             await sleep(0)  # an answer may be there at once; the other callers have a turn all the same
             if self._is_durable:
                 await self._kept()

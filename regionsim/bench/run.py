@@ -86,6 +86,8 @@ class _Bench:
         for load in loads:
             await load.prepare()
         operations = [OPERATIONS[name] for name in settings.operations]
+        for load in loads:
+            await load.prepare_for(operations)
         for operation in operations:
             await self._call(operation, loads, _WARM_UP_NS, {load.region.name: Tally() for load in loads})
         for number in range(ROUNDS):

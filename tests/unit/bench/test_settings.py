@@ -31,7 +31,7 @@ def test_a_number_of_regions_that_there_are_not(text):
         ({"regions": ("eu-west-1", "eu-west-1")}, "named once"),
         ({"regions": ("eu-west-1", "cn-north-1")}, "several partitions"),
         ({"operations": ("Encript",)}, "did you mean 'Encrypt'"),
-        ({"operations": ("ScheduleKeyDeletion",)}, "valid: CreateKey, Decrypt"),
+        ({"operations": ("ScheduleKeyDeletion",)}, "valid: CreateKey, Decapsulate"),
         ({"operations": ()}, "at least one"),
         ({"seconds": 0.0}, "seconds"),
         ({"seconds": math.nan}, "seconds"),

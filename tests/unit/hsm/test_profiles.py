@@ -4,14 +4,36 @@ import pytest
 
 from regionsim.hsm.profiles import AWS_LIKE, HOST, PROFILES, JobTime, Quantiles, material_count, profile_named
 from regionsim.kms import hsm_jobs
-from regionsim.kms.hsm_jobs import CreateBackingKey, Encrypt, GenerateRandom, MaterialRef, RewrapTokens
+from regionsim.kms.hsm_jobs import (
+    CreateBackingKey,
+    Decrypt,
+    Encrypt,
+    GenerateRandom,
+    MaterialRef,
+    ReEncrypt,
+    RewrapTokens,
+    Sign,
+)
 from regionsim.kms.key_specs import KeySpec
 from regionsim.names.mistakes import ConfigError
 from regionsim.runtime.tasks import now_ns
 from tests.unit.hsm.worlds import EMPTY_CONTEXT, KEY_ID, MS, World, create, fixed_profile, in_virtual_time
 
 MATERIAL = MaterialRef(key_id=KEY_ID, material_id="00" * 32, token=b"")
+RAW = MessageType.RAW
 ENCRYPT = Encrypt(material=MATERIAL, plaintext=b"x", context=EMPTY_CONTEXT)
+
+
+def reencrypt(source: KeySpec, destination: KeySpec) -> ReEncrypt:
+    return ReEncrypt(
+        source=MATERIAL,
+        blob=b"",
+        source_context=b"",
+        destination=MATERIAL,
+        destination_context=b"",
+        source_spec=source,
+        destination_spec=destination,
+    )
 
 
 class CountingStream:
@@ -63,6 +85,28 @@ def test_a_batch_takes_longer_the_more_it_holds() -> None:
     assert service == [100, 100, 107, 100 + 49 * 7]
     assert [material_count(batch) for batch in batches] == [0, 1, 2, 50]
     assert material_count(ENCRYPT) == 0
+
+
+@pytest.mark.parametrize(
+    ("job", "median_ms"),
+    [
+        (Sign(material=MATERIAL, spec=KeySpec.ECC_NIST_P256, algorithm="", message_type=RAW, message=b""), 0.5),
+        (Sign(material=MATERIAL, spec=KeySpec.RSA_2048, algorithm="", message_type=RAW, message=b""), 3),
+        (Sign(material=MATERIAL, spec=KeySpec.RSA_4096, algorithm="", message_type=RAW, message=b""), 14),
+        (Decrypt(material=MATERIAL, blob=b"", context=b"", spec=KeySpec.RSA_4096), 14),
+        (Decrypt(material=MATERIAL, blob=b"", context=b""), 0.3),
+        (Encrypt(material=MATERIAL, plaintext=b"", context=b"", spec=KeySpec.RSA_4096), 0.3),
+        (CreateBackingKey(key_id=KEY_ID, spec=KeySpec.RSA_4096), 900),
+        (CreateBackingKey(key_id=KEY_ID, spec=KeySpec.ECC_NIST_P521), 0.6),
+        (reencrypt(KeySpec.SYMMETRIC_DEFAULT, KeySpec.SYMMETRIC_DEFAULT), 0.5),
+        (reencrypt(KeySpec.RSA_4096, KeySpec.SYMMETRIC_DEFAULT), 14),
+        (reencrypt(KeySpec.SYMMETRIC_DEFAULT, KeySpec.RSA_4096), 0.5),
+        (reencrypt(KeySpec.SYMMETRIC_DEFAULT, KeySpec.SM2), 1.5),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_job_takes_what_its_key_spec_takes(job, median_ms) -> None:
+    assert AWS_LIKE.draw(job, CountingStream(0.5)).service_ns == median_ms * MS  # type: ignore[arg-type]
 
 
 def test_profiles_go_by_name() -> None:
