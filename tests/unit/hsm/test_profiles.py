@@ -15,6 +15,7 @@ from regionsim.kms.hsm_jobs import (
     Sign,
 )
 from regionsim.kms.key_specs import KeySpec
+from regionsim.kms.signatures import MessageType
 from regionsim.names.mistakes import ConfigError
 from regionsim.runtime.tasks import now_ns
 from tests.unit.hsm.worlds import EMPTY_CONTEXT, KEY_ID, MS, World, create, fixed_profile, in_virtual_time
