@@ -34,6 +34,7 @@ def _serve(arguments: argparse.Namespace) -> int:
         strict_principals=arguments.strict_principals,
         profile=arguments.profile,
         audit_keep_ns=arguments.audit_keep,
+        processes=arguments.processes,
     )
     is_interrupted = serve(settings, lambda line: print(line, flush=True), lambda line: tell(line, "33"))
     return INTERRUPTED if is_interrupted else OK
@@ -51,6 +52,7 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
     add("--port", type=int, default=4599, help="the port of all Regions; 0 takes a free one (default: 4599)")
     add("--data", type=file_name, metavar="DIR", help="keep the Regions' stores here (default: a temporary folder)")
     add("--seal-key", type=file_name, metavar="FILE", help="seals the domain keys (default: one made beside the data)")
+    add("--processes", type=int, default=1, metavar="N", help="put the Regions into so many processes (default: 1)")
     add("--quotas", action="store_true", help="request quotas as AWS has them")
     add("--strict-principals", action="store_true", help="principals of policies and grants must exist")
     add("--profile", metavar="P", help="how long HSM jobs take: host (the machine's time) or aws-like (default: host)")

@@ -55,6 +55,10 @@ class Admin:
         why_not = guard.refusal_of(request, host=self._host, token=self.token)
         if why_not:
             return json_response(403, {"error": {"what": why_not, "advice": ""}})
+        return await self.answer_unguarded(request)
+
+    async def answer_unguarded(self, request: HttpRequest) -> HttpResponse:
+        """The same for a request that has passed the guard, in this process or another."""
         try:
             return await self._answer(request)
         except ApiError as mistake:

@@ -63,8 +63,8 @@ class Application:
             )
         except (Hangup, Stalled):
             raise
-        except Exception:  # noqa: BLE001 - one of the product's two edges: a client gets AWS's words, not a traceback
-            return self._front.bug(request)
+        except Exception as error:  # noqa: BLE001 - one of the two edges: a client gets AWS's words, not a traceback
+            return self._front.bug(request, error)
 
 
 def _request(scope: Message, connection: Connection, body: bytes) -> HttpRequest:

@@ -1,17 +1,17 @@
 """Access keys: which secret belongs to an access key id, and whom it stands for.
 
-Long-lived keys are part of the accounts (`accounts.model.AccessKey`). Keys of sessions are made here when a role is
-assumed, and expire by the machine's clock.
+Long-lived keys are part of the accounts (`accounts.model.AccessKey`). Keys of sessions carry what they are
+(`sessions`), and expire by the machine's clock.
 """
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from regionsim.accounts.directory import Directory
 from regionsim.authorization.principals import Principal
+from regionsim.endpoint.sessions import PREFIX, SessionKey, SessionSeal
 from regionsim.kms.errors import ExpiredTokenException, UnrecognizedClientException
 from regionsim.names.mistakes import ConfigError
 from regionsim.names.regions import PARTITION_OF
@@ -19,17 +19,7 @@ from regionsim.runtime.entropy import Stream
 
 _UNKNOWN = "The security token included in the request is invalid."
 _EXPIRED = "The security token included in the request is expired"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SessionKey:
-    """The credentials of one session. `expires_s`: seconds since 1970."""
-
-    access_key_id: str
-    secret: str = field(repr=False)
-    token: str = field(repr=False)
-    principal: Principal
-    expires_s: int
+_MOST_SESSIONS_KEPT = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,25 +33,26 @@ class Signer:
 class Keyring:
     """All access keys. `directory` gives the accounts as they are now, `now_s` the machine's time."""
 
-    def __init__(self, directory: Callable[[], Directory], stream: Stream, now_s: Callable[[], float]) -> None:
+    def __init__(
+        self, directory: Callable[[], Directory], key: bytes, stream: Stream, now_s: Callable[[], float]
+    ) -> None:
         self._directory = directory
-        self._stream = stream
         self._now_s = now_s
-        self._sessions: dict[str, SessionKey] = {}
+        self._seal = SessionSeal(key, stream, now_s)
+        self._sessions: dict[tuple[str, str], SessionKey] = {}
         self._signers: dict[tuple[str, str], Signer] = {}
         self._signers_are_of: Directory | None = None
 
     def __repr__(self) -> str:
-        return f"<Keyring {len(self._sessions)} sessions>"
+        return "<Keyring, keys withheld>"
 
     def signer(self, access_key_id: str, token: str | None, region: str) -> Signer:
         """Who signs with that access key id, in a Region's partition.
 
         Errors: UnrecognizedClientException for a key or a token that is not known, ExpiredTokenException.
         """
-        session = self._sessions.get(access_key_id)
-        if session is not None:
-            return self._of_session(session, token)
+        if token is not None and access_key_id.startswith(PREFIX):
+            return self._of_session(access_key_id, token)
         directory = self._directory()
         if directory is not self._signers_are_of:
             self._signers, self._signers_are_of = {}, directory
@@ -75,26 +66,15 @@ class Keyring:
 
     def new_session(self, principal: Principal, duration_s: int) -> SessionKey:
         """Fresh credentials of a session that begins now."""
-        now_s = int(self._now_s())
-        for known in [key for key, session in self._sessions.items() if session.expires_s + 3600 < now_s]:
-            del self._sessions[known]  # an hour longer, so that whoever goes on hears that it has expired
-        session = SessionKey(
-            access_key_id="ASIA" + base64.b32encode(self._stream.bytes(10)).decode("ascii"),
-            secret=base64.b64encode(self._stream.bytes(30)).decode("ascii"),
-            token=base64.b64encode(self._stream.bytes(180)).decode("ascii"),
-            principal=principal,
-            expires_s=now_s + duration_s,
-        )
-        self._sessions[session.access_key_id] = session
-        return session
+        return self._seal.new(principal, duration_s)
 
-    def forget_sessions(self) -> None:
-        """End every session: its keys are unknown from now on."""
-        self._sessions.clear()
-
-    def _of_session(self, session: SessionKey, token: str | None) -> Signer:
-        if token != session.token:
+    def _of_session(self, access_key_id: str, token: str) -> Signer:
+        session = self._sessions.get((access_key_id, token)) or self._seal.read(access_key_id, token)
+        if session is None:
             raise UnrecognizedClientException(_UNKNOWN)
+        if len(self._sessions) >= _MOST_SESSIONS_KEPT:
+            self._sessions.clear()
+        self._sessions[access_key_id, token] = session
         if session.expires_s <= self._now_s():
             raise ExpiredTokenException(_EXPIRED)
         return Signer(principal=session.principal, secret=session.secret)

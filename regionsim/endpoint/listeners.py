@@ -161,7 +161,7 @@ class Port:
         self._access: Access | None = None
         self._listener: asyncio.Server | None = None
         self._clog: list[socket.socket] = []
-        self._holder = _bound(host, number)
+        self._holder = bound(host, number)
         self.number: int = self._holder.getsockname()[1]
 
     @property
@@ -197,7 +197,7 @@ class Port:
     async def _listen(self) -> None:
         loop, server, region = asyncio.get_running_loop(), self._server, self._region
         listener = await loop.create_server(
-            lambda: Connection(server, region), sock=_bound(self._host, self.number), backlog=_BACKLOG
+            lambda: Connection(server, region), sock=bound(self._host, self.number), backlog=_BACKLOG
         )
         self._listener = listener
 
@@ -210,7 +210,7 @@ class Port:
         self._clog = []
 
     def _fill_backlog(self) -> None:
-        listener = _bound(self._host, self.number)
+        listener = bound(self._host, self.number)
         listener.listen(0)
         self._clog = [listener]
         for _ in range(2):  # one is taken into the backlog, and with it the backlog is full
@@ -226,7 +226,8 @@ class Port:
                 connection.abort()
 
 
-def _bound(host: str, number: int) -> socket.socket:
+def bound(host: str, number: int) -> socket.socket:
+    """A socket with that address that does not listen yet. Errors: ConfigError."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     bound = socket.socket(family, socket.SOCK_STREAM)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -59,6 +59,7 @@ def record_routes(world: LiveWorld) -> tuple[Route, ...]:
         return {
             "since": format_instant(world.audit_since_ns),
             "events": [record for _, record in page],
+            "places": [place for place, _ in page],
             "next": page[-1][0] if len(wanted) > count else None,
         }
 

@@ -7,6 +7,7 @@ import json
 import signal
 from collections.abc import Callable
 
+from regionsim.endpoint.processes import served_by_processes
 from regionsim.endpoint.settings import ServeSettings
 from regionsim.endpoint.world import served
 from regionsim.runtime.loop import run_real_time
@@ -33,7 +34,8 @@ async def _serve(settings: ServeSettings, on_ready: Callable[[str], None], tell:
     for number in _SIGNALS:
         loop.add_signal_handler(number, heard, number)
     try:
-        async with served(settings, tell) as world:
+        serving = served if settings.processes == 1 else served_by_processes
+        async with serving(settings, tell) as world:
             if not settings.is_loopback:
                 tell(f"listening on {settings.host}: everybody who reaches this machine can call, and break, this KMS")
             on_ready(json.dumps(world.ready_line()))

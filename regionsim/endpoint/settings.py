@@ -23,6 +23,7 @@ DEFAULT_REGIONS = ("us-east-1", "eu-west-1", "ap-southeast-2")
 DEFAULT_ACCOUNT = "000000000000"
 DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", 4599
 ADMINISTRATOR = "admin"
+_MOST_PROCESSES = 40
 _DEFAULT_KEY = AccessKey(user=ADMINISTRATOR, secret="test")
 _DEFAULT_KEY_ID = "test"
 
@@ -49,6 +50,7 @@ class ServeSettings:
     strict_principals: bool = False
     profile: str | None = None
     audit_keep_ns: int = NS_PER_HOUR
+    processes: int = 1
 
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65_535:
@@ -70,6 +72,8 @@ class ServeSettings:
             raise ConfigError("--seal-key seals what --data keeps; give --data, too")
         if self.audit_keep_ns <= 0:
             raise ConfigError("--audit-keep is a duration of more than nothing, like 1h")
+        if not 1 <= self.processes <= _MOST_PROCESSES:
+            raise ConfigError(f"--processes is a whole number from 1 to {_MOST_PROCESSES}, not {self.processes}")
         for region in self.regions or ():
             partition_of(region)
 

@@ -6,8 +6,9 @@ import asyncio
 import contextlib
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ from regionsim.endpoint.asgi import ADMIN_PREFIX, Application
 from regionsim.endpoint.chaos import Chaos
 from regionsim.endpoint.door import Access, Door
 from regionsim.endpoint.folder import DataFolder
-from regionsim.endpoint.front import Front
+from regionsim.endpoint.front import Behind, Front
+from regionsim.endpoint.http import HttpRequest, HttpResponse
 from regionsim.endpoint.keyring import Keyring
 from regionsim.endpoint.limits import ByteLimit
 from regionsim.endpoint.listeners import HttpServer, Port
@@ -34,7 +36,7 @@ from regionsim.scenario.metrics import Ledger
 from regionsim.scenario.play import Player
 from regionsim.scenario.transcript import WATCHED, Transcript
 from regionsim.simulation.ground import live_ground
-from regionsim.simulation.simulation import Simulation
+from regionsim.simulation.simulation import Part, Simulation
 from regionsim.store.errors import StoreError
 
 _DRAIN_S = 2.0
@@ -42,18 +44,33 @@ _TRIM_EVERY_NS = NS_PER_MINUTE
 _NS_PER_S = 1_000_000_000
 
 
-class LiveWorld:
-    """One served world. `tell` hears what a person should know, a line or more of text."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """What a process has of a world that several serve: its Regions with their ports, and the way to the others.
 
-    def __init__(self, settings: ServeSettings, tell: Callable[[str], None]) -> None:
+    `open_connections` have been accepted elsewhere; `elsewhere` asks another process.
+    """
+
+    ports: Mapping[str, int]
+    is_temporary: bool
+    session_key: bytes = field(repr=False)
+    part: Part
+    elsewhere: Callable[[HttpRequest, str], Awaitable[HttpResponse]]
+
+
+class LiveWorld:
+    """One served world, or a share of it. `tell` hears what a person should know, a line or more of text."""
+
+    def __init__(self, settings: ServeSettings, tell: Callable[[str], None], share: Share | None = None) -> None:
         self.settings = settings
         self.plan = settings.world()
         self._tell = tell
+        self._share = share
         self._entropy = OsEntropy()
         self._wall = WallClock()
-        self._is_temporary = settings.data is None
+        self._is_temporary = settings.data is None if share is None else share.is_temporary
         path = Path(tempfile.mkdtemp(prefix="regionsim-")) if settings.data is None else settings.data
-        self._folder = DataFolder(path)
+        self._folder = DataFolder(path, is_locked=share is None)
         self._changing = asyncio.Lock()
         self._opening = asyncio.Lock()
         self._scope = Scope("endpoint", on_failure=self._task_failed)
@@ -63,14 +80,12 @@ class LiveWorld:
         """The links that will be cut once so many bytes have passed, by the name of the fault that will do it."""
         self.simulation: Simulation
         self.door: Door
-        self.keyring = Keyring(self.directory, self._entropy.stream("keyring"), self.wall_s)
+        self.keyring: Keyring
         self.chaos = Chaos(self._entropy.stream("chaos"))
-        self.front = Front(
-            lambda: self.door, self.keyring, self.chaos, self._entropy.stream("front"), self.wall_s, tell
-        )
+        self.front = Front(self._behind(), self._entropy.stream("front"), self.wall_s)
         self.admin = Admin(self, self._entropy.stream("admin"))
         self.server: HttpServer
-        self.shared: Port
+        self.shared: Port | None = None
         self.ports: dict[str, Port] = {}
 
     # Its life.
@@ -79,9 +94,11 @@ class LiveWorld:
         """Boot the Regions, then open the ports. Errors: ConfigError; then nothing is left behind."""
         try:
             self.server = HttpServer(Application(self.front, self.admin.answer))
-            host = self.settings.address
-            self.shared = Port(self.server, host, self.settings.port)
-            self.ports = {region: Port(self.server, host, 0, region) for region in self.plan.regions}
+            host, share = self.settings.address, self._share
+            if share is None:
+                self.shared = Port(self.server, host, self.settings.port)
+            numbers = dict.fromkeys(self.plan.regions, 0) if share is None else share.ports
+            self.ports = {region: Port(self.server, host, number, region) for region, number in numbers.items()}
             await self._boot()
         except BaseException:
             self._let_go()
@@ -93,8 +110,7 @@ class LiveWorld:
 
     async def stop(self) -> None:
         """Take no new connection, let what is under way end, close the Regions."""
-        for port in (self.shared, *self.ports.values()):
-            port.close()
+        self._close_ports()
         await self.server.drain(_DRAIN_S)
         self._scope.fence()
         await self._scope.closed()
@@ -103,15 +119,8 @@ class LiveWorld:
 
     def ready_line(self) -> dict[str, Any]:
         """What a program that started us reads: where everything is."""
-        ready: dict[str, Any] = {
-            "ready": True,
-            "endpoint": self.shared.url,
-            "regions": {region: port.url for region, port in self.ports.items()},
-            "admin": f"{self.shared.url}{ADMIN_PREFIX}",
-        }
-        if self.admin.token is not None:
-            ready["token"] = self.admin.token
-        return ready
+        assert self.shared is not None, "a share of a world has no line of its own"
+        return ready_line(self.shared.url, {name: port.url for name, port in self.ports.items()}, self.admin.token)
 
     # What may be done to it.
 
@@ -127,8 +136,10 @@ class LiveWorld:
         """An empty world again: no key, no record, no fault, no session, the machine's own time."""
         async with self._changing:
             await self._end()
-            self._folder.empty()
-            self.keyring.forget_sessions()
+            if self._share is None:
+                self._folder.empty()
+            else:
+                self._folder.empty_of(self._share.part.regions)
             self.chaos.clear()
             self.limits.clear()
             await self._boot()
@@ -180,23 +191,39 @@ class LiveWorld:
         """Let every Region's port be as the faults that are on want it; the shared port is always open."""
         self.door.look_again()
         async with self._opening:
-            await self.shared.be(Access.OPEN)
+            if self.shared is not None:
+                await self.shared.be(Access.OPEN)
             for region, port in self.ports.items():
                 await port.be(self.door.access(region))
 
     # Inside.
 
+    def _behind(self) -> Behind:
+        return Behind(
+            regions=self.plan.regions,
+            door=lambda: self.door,
+            directory=self.directory,
+            keyring=lambda: self.keyring,
+            chaos=self.chaos,
+            elsewhere=_nowhere if self._share is None else self._share.elsewhere,
+            tell_bug=self._tell,
+        )
+
     async def _boot(self) -> None:
+        share, keeps_clock = self._share, self._share is None and not self._is_temporary
         clock = WallClock(
             offset_ns=self._folder.read_offset_ns(),
-            on_advance=None if self._is_temporary else self._folder.write_offset_ns,
+            on_advance=self._folder.write_offset_ns if keeps_clock else None,
         )
+        stream = self._entropy.stream("keyring")
+        key = self._folder.session_key(stream) if share is None else share.session_key
+        self.keyring = Keyring(self.directory, key, stream, self.wall_s)
         ground = live_ground(
             self._folder.path, sealing_key=self.settings.seal_key, clock=clock, is_durable=not self._is_temporary
         )
         self.audit_since_ns = clock.now_ns()
         self._marks = []
-        self.simulation = Simulation(self.plan, ground)
+        self.simulation = Simulation(self.plan, ground, None if share is None else share.part)
         self.door = Door(self.simulation, self._faults_changed)
         try:
             await self.simulation.start()
@@ -208,11 +235,15 @@ class LiveWorld:
         await self.simulation.stop()
         self.simulation.close_hsms()
 
+    def _close_ports(self) -> None:
+        for port in (self.shared, *self.ports.values()):
+            if port is not None:
+                port.close()
+
     def _let_go(self) -> None:
-        for port in (*self.ports.values(), *([self.shared] if hasattr(self, "shared") else [])):
-            port.close()
+        self._close_ports()
         self._folder.close()
-        if self._is_temporary:
+        if self._is_temporary and self._share is None:
             shutil.rmtree(self._folder.path, ignore_errors=True)
 
     def _faults_changed(self) -> None:
@@ -250,6 +281,16 @@ class LiveWorld:
                     with contextlib.suppress(StoreError):
                         await region.store.drop_audit(before_ns)
             self.audit_since_ns = max(self.audit_since_ns, before_ns)
+
+
+def ready_line(shared: str, ports: Mapping[str, str], token: str | None) -> dict[str, Any]:
+    """What a program that started a server reads: where everything is."""
+    line: dict[str, Any] = {"ready": True, "endpoint": shared, "regions": dict(ports), "admin": shared + ADMIN_PREFIX}
+    return line if token is None else {**line, "token": token}
+
+
+async def _nowhere(request: HttpRequest, region: str) -> HttpResponse:
+    raise AssertionError(f"{region} is served by no other process")
 
 
 @asynccontextmanager

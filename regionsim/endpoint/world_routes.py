@@ -32,7 +32,7 @@ def world_routes(world: LiveWorld) -> tuple[Route, ...]:
         route("GET", "/health", "whether it serves, Region by Region", _health),
         route("GET", "/state", "Regions, HSMs, faults and keys as they are now", _state),
         route("GET", "/time", "the world's time", _time),
-        route("POST", "/time/advance", "let time pass; what falls due is done, in order, and told", _advance, _AMOUNT),
+        route("POST", "/time/advance", "let time pass; what falls due is done, in order, and told", _advance, AMOUNT),
         route("POST", "/reset", "an empty world again", _reset),
         route("GET", "/metrics", "figures as Prometheus reads them", _metrics),
     )
@@ -40,7 +40,7 @@ def world_routes(world: LiveWorld) -> tuple[Route, ...]:
 
 _Handler = Callable[..., Awaitable[Any]]
 
-_AMOUNT: Mapping[str, Any] = {
+AMOUNT: Mapping[str, Any] = {
     "type": "object",
     "properties": {
         **{unit: {"type": "number", "minimum": 0} for unit in _UNITS[:-1]},
@@ -78,7 +78,7 @@ async def _time(world: LiveWorld, request: ApiRequest) -> dict[str, Any]:
 
 
 async def _advance(world: LiveWorld, request: ApiRequest) -> dict[str, Any]:
-    fired = await world.advance(_duration_ns(request))
+    fired = await world.advance(duration_ns(request))
     return {
         "at": format_instant(world.simulation.clock.now_ns()),
         "fired": [
@@ -98,7 +98,7 @@ async def _metrics(world: LiveWorld, request: ApiRequest) -> HttpResponse:
     return HttpResponse(status=200, body=prometheus_text(world.simulation).encode("utf-8"), headers=headers)
 
 
-def _duration_ns(request: ApiRequest) -> int:
+def duration_ns(request: ApiRequest) -> int:
     """How long to advance; a mistake is told with what may be written."""
     given = request.members(*_UNITS)
     example = 'write {"days": 366} or {"duration": "1d3h"}'

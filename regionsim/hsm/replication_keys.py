@@ -16,6 +16,7 @@ are ours.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -47,14 +48,21 @@ _SPEC_AT = 1 + 4
 class ReplicationRegistry:
     """The public halves of the Regions' replication signing keys: public, and the same for all Regions of a world.
 
-    AWS's operators register them across a partition; here each fleet registers its own when it starts.
+    AWS's operators register them across a partition; here each fleet registers its own when it starts. `on_register`
+    hears of that, to tell the registries of other processes.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, on_register: Callable[[str, bytes], object] = lambda region, public_key: None) -> None:
         self._public_keys: dict[str, bytes] = {}
+        self._on_register = on_register
 
     def register(self, region: str, public_key: bytes) -> None:
         """Let `region` sign with that key from now on, in place of an older one."""
+        self._public_keys[region] = public_key
+        self._on_register(region, public_key)
+
+    def heard(self, region: str, public_key: bytes) -> None:
+        """Know the key of a Region of another process."""
         self._public_keys[region] = public_key
 
     def public_key_of(self, region: str) -> bytes:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 
@@ -23,6 +24,8 @@ from regionsim.kms.errors import KmsError
 from regionsim.kms.key import KmsKey
 from regionsim.kms.plan import Call
 from regionsim.kms.writes import PutKey
+from regionsim.names.mistakes import ConfigError
+from regionsim.network.envelope import Envelope
 from regionsim.network.network import Network
 from regionsim.region.region import Region, Reply, Surroundings
 from regionsim.region.timers import Fired
@@ -40,11 +43,25 @@ from regionsim.store.install import install
 from regionsim.store.store import Store
 
 
-class Simulation:
-    """A world on its ground. Each Region keeps its file in the ground's folder."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """The share of a world that one process has: its Regions, and the way to those of other processes.
 
-    def __init__(self, world: World, ground: Ground) -> None:
+    `send_away` takes an envelope that has arrived at the far end of its link, for a Region elsewhere; `registry` has
+    the public keys of all Regions.
+    """
+
+    regions: tuple[str, ...]
+    send_away: Callable[[Envelope], None]
+    registry: ReplicationRegistry
+
+
+class Simulation:
+    """A world on its ground, or a part of it. Each Region keeps its file in the ground's folder."""
+
+    def __init__(self, world: World, ground: Ground, part: Part | None = None) -> None:
         self.world = world
+        self._part = part
         self.ground = ground
         self.entropy = ground.entropy
         self.trace = ground.trace
@@ -63,13 +80,13 @@ class Simulation:
             on_fault_met=self.fault_tally.met,
         )
         self._scope = Scope("simulation")
-        self._registry = ReplicationRegistry()
+        self._registry = ReplicationRegistry() if part is None else part.registry
         self._key_listeners: list[Callable[[str, str, KmsKey | None], object]] = []
         self._refusal_listeners: list[Callable[[str, Call, KmsError], object]] = []
         self._fired_listeners: list[Callable[[Fired], object]] = []
         self._unreachable_since: dict[str, int] = {}
         self._unavailable_ns = dict.fromkeys(world.regions, 0)
-        self.regions = {name: self._region(name) for name in world.regions}
+        self.regions = {name: self._region(name) for name in (world.regions if part is None else part.regions)}
         self.iam = IamCopies(world.directory, self.regions, ground.trace, self._is_iam_frozen)
         self.named_keys: Mapping[str, str] = {}
         """The ids of the keys that were there before the run, by the names that scenarios have for them."""
@@ -101,6 +118,10 @@ class Simulation:
             for name, region in self.regions.items():
                 await region.boot()
                 self.network.attach(name, region.receive)
+            if self._part is not None:
+                for name in self.world.regions:
+                    if name not in self.regions:
+                        self.network.attach(name, self._part.send_away)
         except BaseException:
             await self.stop()
             raise
@@ -175,14 +196,22 @@ class Simulation:
     async def advance(self, duration_ns: int) -> tuple[Fired, ...]:
         """Let that much time pass on every Region's clock; what fell due meanwhile, in the order in which it did."""
         fired: list[Fired] = []
-        self._fired_listeners.append(fired.append)
+        self.listen_to_fired(fired.append)
         try:
             await let_time_pass(
                 duration_ns, self.clock, self.regions.values(), self.network, has_faults=lambda: bool(self.faults)
             )
         finally:
-            self._fired_listeners.remove(fired.append)
+            self.unlisten_to_fired(fired.append)
         return tuple(fired)
+
+    def listen_to_fired(self, listener: Callable[[Fired], object]) -> None:
+        """Let `listener` hear of each errand of a Region's calendar as it falls due."""
+        self._fired_listeners.append(listener)
+
+    def unlisten_to_fired(self, listener: Callable[[Fired], object]) -> None:
+        """Let `listener` hear of nothing any more."""
+        self._fired_listeners.remove(listener)
 
     def on_key(self, listener: Callable[[str, str, KmsKey | None], object]) -> None:
         """Let `listener` hear of each key that a commit changes: Region, key id, the key (None: it is deleted)."""
@@ -358,7 +387,12 @@ class Simulation:
             fleet.save_domain_by(partial(vault.save, name))
 
     def _install_bulk(self) -> None:
-        """Put the keys of before the run into the Regions' files; into those that were there before: none."""
+        """Put the keys of before the run into the Regions' files; into those that were there before: none.
+
+        Errors: ConfigError where other processes have some of the Regions.
+        """
+        if self.world.bulk and self._part is not None:
+            raise ConfigError("the keys: of a scenario need all of its Regions in one process; leave --processes out")
         if not self.world.bulk or any((self.folder / f"{name}.sqlite").exists() for name in self.regions):
             return
         fleets = {name: region.fleet for name, region in self.regions.items()}
