@@ -13,7 +13,7 @@ import logging
 import socket
 from collections.abc import Callable
 from email.utils import formatdate
-from typing import Any
+from typing import Any, cast
 
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -42,6 +42,34 @@ App = Callable[..., Any]
 """An ASGI application."""
 
 
+class _Corked:
+    """A transport whose writes of one turn of the loop go out together: a response's head and body in one packet."""
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._parts: list[bytes] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, part: bytes) -> None:
+        """Send it at the end of this turn."""
+        if not self._parts:
+            self._loop.call_soon(self._flush)
+        self._parts.append(part)
+
+    def close(self) -> None:
+        """Send what waits, then close."""
+        self._flush()
+        self._transport.close()
+
+    def _flush(self) -> None:
+        parts, self._parts = self._parts, []
+        if parts:
+            self._transport.write(b"".join(parts))
+
+
 class Connection(HttpToolsProtocol):
     """One connection. `region` is the Region whose own port it came in by, None on the shared port."""
 
@@ -59,6 +87,10 @@ class Connection(HttpToolsProtocol):
         """Close it at once, whatever is under way."""
         if self.transport is not None:
             self.transport.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Write through a cork from the first response on."""
+        super().connection_made(cast("asyncio.Transport", _Corked(cast("asyncio.Transport", transport), self.loop)))
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_read_timer()
@@ -110,6 +142,7 @@ class HttpServer:
             http=HttpToolsProtocol,
             ws="none",
             lifespan="off",
+            proxy_headers=False,  # who calls is who connects, whatever a header says
             log_config=None,
             access_log=False,
             timeout_keep_alive=KEEP_ALIVE_S,

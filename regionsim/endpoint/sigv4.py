@@ -108,16 +108,18 @@ class Verifier:
     def _require_current(self, signature: Signature) -> None:
         signed_s, now_s = _seconds_of(signature.instant), self._now_s()
         assert signed_s is not None, "read_signature takes nothing else"
-        told, now = signature.instant, _as_instant(now_s)
+        told = signature.instant
         if signed_s > now_s + TOLERANCE_S:
-            latest = _as_instant(now_s + TOLERANCE_S)
+            latest, now = _as_instant(now_s + TOLERANCE_S), _as_instant(now_s)
             raise InvalidSignatureException(
                 f"Signature not yet current: {told} is still later than {latest} ({now} + 5 min.)"
             )
         if signature.expires_s is not None and now_s > signed_s + signature.expires_s:
-            raise InvalidSignatureException(f"Signature has expired: {told} + {signature.expires_s} s is before {now}")
+            raise InvalidSignatureException(
+                f"Signature has expired: {told} + {signature.expires_s} s is before {_as_instant(now_s)}"
+            )
         if signature.expires_s is None and signed_s < now_s - TOLERANCE_S:
-            earliest = _as_instant(now_s - TOLERANCE_S)
+            earliest, now = _as_instant(now_s - TOLERANCE_S), _as_instant(now_s)
             raise InvalidSignatureException(
                 f"Signature expired: {told} is now earlier than {earliest} ({now} - 5 min.)"
             )

@@ -4,7 +4,7 @@ import socket
 import time
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ConnectionClosedError, EndpointConnectionError
 
 from tests.conformance.clients import QUICK, client
 
@@ -252,3 +252,18 @@ def test_a_link_is_cut_after_so_many_bytes(world, kms, admin):
 )
 def test_a_wrong_toxic(admin, toxic):
     assert admin("POST", "/faults", {"link": ["us-east-1", "eu-west-1"], **toxic})[0] == 400
+
+
+def test_without_a_name_no_new_connection_and_open_ones_go_on(world, kms):
+    key_id = kms.create_key()["KeyMetadata"]["KeyId"]
+    shared = client(world.endpoint)
+    shared.list_keys()
+    with world.fault("dns_outage", region="us-east-1"):
+        assert kms.describe_key(KeyId=key_id)["KeyMetadata"]["Enabled"]
+        assert shared.describe_key(KeyId=key_id)["KeyMetadata"]["Enabled"]
+        with pytest.raises(EndpointConnectionError):
+            world.client(region="us-east-1", config=QUICK).list_keys()
+        with pytest.raises(ConnectionClosedError):
+            client(world.endpoint).list_keys()
+        client(world.endpoint, "eu-west-1").list_keys()
+    world.client(region="us-east-1", config=QUICK).list_keys()
