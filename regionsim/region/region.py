@@ -12,6 +12,7 @@ fleet and its file outlive that. What it knows of other Regions is their names.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NoReturn, assert_never
@@ -36,6 +37,7 @@ from regionsim.names.mistakes import ConfigError
 from regionsim.network.envelope import Envelope
 from regionsim.region.admission import Admission
 from regionsim.region.calendar import Calendar
+from regionsim.region.charges import Charge, charge_of
 from regionsim.region.incarnation import Incarnation
 from regionsim.region.locks import Locks
 from regionsim.region.look_up import locked, subject
@@ -66,6 +68,9 @@ class RegionCounts:
     denied: int = 0
     throttled: int = 0
     hsm_requests: int = 0
+    charges: Counter[Charge] = field(default_factory=Counter)
+    """Requests with a price of their own."""
+
     replication: ReplicationCounts = field(default_factory=ReplicationCounts)
 
 
@@ -420,6 +425,9 @@ class Region:
         if plan.job is None:
             return NO_WAIT
         self.counts.hsm_requests += 1
+        charge = charge_of(plan.job)
+        if charge is not None:
+            self.counts.charges[charge] += 1
         return serving.host.perform(plan.job, request=plan.call.request_id)
 
     # What the steps need.

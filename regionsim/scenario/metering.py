@@ -3,9 +3,11 @@ fault, and how many rotations were open at once."""
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 from regionsim.kms.key import KeyOwner, KeyState, KmsKey
+from regionsim.region.charges import Charge
 from regionsim.runtime.tasks import Scope, now_ns, sleep
 from regionsim.runtime.trace import Event
 from regionsim.scenario.prices import key_usd, requests_usd
@@ -99,8 +101,9 @@ class Meter:
             for (name, _), charged in self._charged.items()
             if name in names
         )
-        count = sum(self._simulation.regions[name].counts.requests for name in names)
-        return Cost(keys=keys, requests=requests_usd(count + loads))
+        counts = [self._simulation.regions[name].counts for name in names]
+        charges: Counter[Charge] = sum((count.charges for count in counts), Counter())
+        return Cost(keys=keys, requests=requests_usd(sum(count.requests for count in counts) + loads, charges))
 
     @property
     def recovery_seconds(self) -> float | None:

@@ -6,6 +6,11 @@ Source: aws.amazon.com/kms/pricing, as of 2026-06; UNVERIFIED for Regions that a
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from regionsim.region.charges import Charge
+
 AS_OF = "2026-06"
 
 KEY_MONTH_USD = 1.0
@@ -29,6 +34,17 @@ def key_usd(held_ns: int, rotations: int) -> float:
     return monthly * held_ns / MONTH_NS
 
 
-def requests_usd(count: int) -> float:
-    """What so many requests cost."""
-    return count * REQUEST_USD
+CHARGE_USD: Mapping[Charge, float] = MappingProxyType(
+    {
+        Charge.ASYMMETRIC: 0.15 / 10_000,
+        Charge.ECC_DATA_KEY_PAIR: 0.10 / 10_000,
+        Charge.RSA_DATA_KEY_PAIR: 12.0 / 10_000,
+    }
+)
+"""A request with a key pair other than RSA_2048, and for a data key pair; one that is refused costs the usual price."""
+
+
+def requests_usd(count: int, charges: Mapping[Charge, int] = MappingProxyType({})) -> float:
+    """What so many requests cost, some of which have a price of their own."""
+    more = sum(number * (CHARGE_USD[charge] - REQUEST_USD) for charge, number in charges.items())
+    return count * REQUEST_USD + more

@@ -30,6 +30,25 @@ def test_a_replica_costs_from_its_beginning_and_requests_three_cents_per_ten_tho
     assert messages(result) == {3: "recovery_seconds: there is nothing to measure"}
 
 
+def test_key_pairs_have_prices_of_their_own_and_rsa_2048_the_usual_one():
+    def keyed(name: str, operation: str, **parameters: str) -> str:
+        words = ", ".join(f"{word}: {value}" for word, value in {"KeyId": f"${name}", **parameters}.items())
+        return f"as: alice, in: us-east-1, call: {{{operation}: {{{words}}}}}"
+
+    sign = {"Message": "x", "SigningAlgorithm": "ECDSA_SHA_256"}
+    result = play(
+        f"{{{keyed('curve', 'Sign', **sign)}}}",
+        f"{{{keyed('rsa', 'Encrypt', Plaintext='x', EncryptionAlgorithm='RSAES_OAEP_SHA_256')}}}",
+        f"{{{keyed('plain', 'GenerateDataKeyPair', KeyPairSpec='ECC_NIST_P256')}}}",
+        f"{{{keyed('plain', 'GenerateDataKeyPairWithoutPlaintext', KeyPairSpec='RSA_2048')}}}",
+        f"{{{keyed('mac', 'GenerateMac', Message='x', MacAlgorithm='HMAC_SHA_256')}}}",
+        more="keys:\n  - {name: curve, spec: ECC_NIST_P256}\n  - {name: rsa, spec: RSA_2048}\n  - {name: plain}\n"
+        "  - {name: mac, spec: HMAC_256}\n",
+    )
+    assert messages(result) == {}
+    assert result.cost_usd.requests == pytest.approx((0.15 + 0.03 + 0.10 + 12 + 0.03) / 10_000)
+
+
 def test_the_first_two_rotations_cost_more_and_later_ones_do_not():
     rotate = "as: alice, in: us-east-1, call: {RotateKeyOnDemand: {KeyId: $key}}"
     result = play(CREATE, *(f"{{at: {day}d, {rotate}}}" for day in (10, 20, 30)), "{at: 40d, say: x}")

@@ -1,4 +1,7 @@
-"""Key pairs by key spec: made, taken up from their private key, taken in from outside."""
+"""Key pairs by key spec: made, taken up from their private key, taken in from outside.
+
+SM2 is imported when it is first needed: it is for China Regions, and brings libraries that each command would wait for.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,6 @@ from regionsim.hsm.algorithms.key_pair import Draws, KeyPair
 from regionsim.hsm.algorithms.ml_dsa import MlDsaPair, new_ml_dsa_key
 from regionsim.hsm.algorithms.ml_kem import MlKem512Pair, MlKemPair, new_ml_kem_key
 from regionsim.hsm.algorithms.rsa_pairs import RsaPair, new_rsa_key
-from regionsim.hsm.algorithms.sm2 import Sm2Pair, new_sm2_key
 from regionsim.hsm.rsa_primes import EXPONENT
 from regionsim.kms.key_specs import KeySpec
 
@@ -34,6 +36,8 @@ def new_private_key(spec: KeySpec, draws: Draws) -> bytes:
         case KeySpec.ML_KEM_512 | KeySpec.ML_KEM_768 | KeySpec.ML_KEM_1024:
             return new_ml_kem_key(spec, draws)
         case KeySpec.SM2:
+            from regionsim.hsm.algorithms.sm2 import new_sm2_key  # see above
+
             return new_sm2_key(draws)
         case _:
             return new_ec_key(spec, draws)
@@ -53,6 +57,8 @@ def key_pair(spec: KeySpec, private_key: bytes) -> KeyPair:
         case KeySpec.ML_KEM_768 | KeySpec.ML_KEM_1024:
             return MlKemPair(private_key)
         case KeySpec.SM2:
+            from regionsim.hsm.algorithms.sm2 import Sm2Pair  # see above
+
             return Sm2Pair(private_key)
         case _:
             return EcPair(spec, private_key)
@@ -80,6 +86,8 @@ def _tested(spec: KeySpec, private_key: bytes) -> bytes:
         case KeySpec.ECC_NIST_EDWARDS25519:
             return Ed25519Pair(private_key).private_key()
         case KeySpec.SM2:
+            from regionsim.hsm.algorithms.sm2 import Sm2Pair  # see above
+
             return Sm2Pair(private_key).tested_private_key()
         case _:
             return EcPair(spec, private_key).private_key()

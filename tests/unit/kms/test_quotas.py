@@ -89,6 +89,11 @@ def test_data_key_pairs_are_counted_by_their_spec(pair: str, rate: int) -> None:
     assert quota == request_quota("GenerateDataKeyPairWithoutPlaintext", "us-east-1", KeySpec.SYMMETRIC_DEFAULT, pair)
 
 
+@pytest.mark.parametrize(("pair", "rate"), [("RSA_2048", 1), ("RSA_3072", 0.5), ("RSA_4096", 0.1), ("SM2", 25)])
+def test_china_makes_fewer_rsa_pairs(pair: str, rate: float) -> None:
+    assert request_quota("GenerateDataKeyPair", "cn-north-1", None, pair).per_second == rate
+
+
 def test_every_operation_of_the_model_has_a_quota_for_every_spec() -> None:
     for operation in model().operations:
         for spec in (None, *KeySpec):

@@ -1,0 +1,42 @@
+"""Which requests cost more than the usual ones: those that ask an HSM about key pairs.
+
+Source: AWS KMS pricing: asymmetric requests but RSA 2048, and both kinds of data key pairs, have prices of their own.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from regionsim.kms.hsm_jobs import (
+    CreateBackingKey,
+    GenerateDataKeyPair,
+    HsmJob,
+    ReEncrypt,
+)
+from regionsim.kms.key_specs import KeySpec, is_mac, is_symmetric
+
+
+class Charge(StrEnum):
+    """A price of its own."""
+
+    ASYMMETRIC = "asymmetric"
+    ECC_DATA_KEY_PAIR = "ECC data key pair"
+    RSA_DATA_KEY_PAIR = "RSA data key pair"
+
+
+def charge_of(job: HsmJob) -> Charge | None:
+    """The price of the request that asked for the job; None for the usual one."""
+    match job:
+        case GenerateDataKeyPair(spec=spec):
+            return Charge.RSA_DATA_KEY_PAIR if spec.startswith("RSA") else Charge.ECC_DATA_KEY_PAIR
+        case ReEncrypt(source_spec=source, destination_spec=destination):
+            return Charge.ASYMMETRIC if _is_dear(source) or _is_dear(destination) else None
+        case CreateBackingKey():
+            return None
+        case _:
+            spec = getattr(job, "spec", KeySpec.SYMMETRIC_DEFAULT)
+            return Charge.ASYMMETRIC if _is_dear(spec) else None
+
+
+def _is_dear(spec: KeySpec) -> bool:
+    return not (is_symmetric(spec) or is_mac(spec) or spec is KeySpec.RSA_2048)
