@@ -9,7 +9,7 @@ Source: AWS KMS Cryptographic Details, domain keys. AWS keeps as many days of ol
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -64,6 +64,8 @@ class DomainState(Confined):
     keys: Mapping[bytes, DomainKey]
     active: DomainKey
     signing_key: P384Key
+    facts: tuple[DomainKeyFacts, ...]
+    """Ids and instants of all domain keys, the active one last."""
 
     @classmethod
     def found(cls, region: str, now_ns: int, stream: Stream) -> DomainState:
@@ -80,7 +82,11 @@ class DomainState(Confined):
         )
         by_id = MappingProxyType({key.id: key for key in keys})
         assert len(by_id) == len(keys), "domain key ids differ"
-        return cls(region=region, epoch=epoch, keys=by_id, active=keys[-1], signing_key=signing_key)
+        facts = tuple(
+            DomainKeyFacts(id=key.id, active_since_ns=key.active_since_ns, expires_at_ns=key.expires_at_ns)
+            for key in keys
+        )
+        return cls(region=region, epoch=epoch, keys=by_id, active=keys[-1], signing_key=signing_key, facts=facts)
 
     def rotated(self, now_ns: int, stream: Stream) -> DomainState:
         """The domain after a rotation: a new active key, the old one retired, keys past their retention gone."""
@@ -95,17 +101,9 @@ class DomainState(Confined):
         fresh = _new_domain_key(stream, now_ns, self.keys)
         return DomainState.of(self.region, self.epoch + 1, (*kept, retired, fresh), self.signing_key)
 
-    def facts(self) -> tuple[DomainKeyFacts, ...]:
-        """Ids and instants of all domain keys, the active one last."""
-        return tuple(
-            DomainKeyFacts(id=key.id, active_since_ns=key.active_since_ns, expires_at_ns=key.expires_at_ns)
-            for key in self.keys.values()
-        )
-
-    def secrets_for_scan(self) -> Iterator[bytes]:
+    def secrets_for_scan(self) -> list[bytes]:
         """The raw bytes of every secret of the domain. For tests that search files and links; for nothing else."""
-        yield from (key.key.raw for key in self.keys.values())
-        yield self.signing_key.raw
+        return [*(key.key.raw for key in self.keys.values()), self.signing_key.raw]
 
 
 def _new_domain_key(stream: Stream, now_ns: int, taken_ids: Mapping[bytes, DomainKey] | tuple[()]) -> DomainKey:

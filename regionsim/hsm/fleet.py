@@ -6,7 +6,7 @@ domain is gone, and comes back only from a sealed domain token.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable
 
 from regionsim.hsm import domain_backup
 from regionsim.hsm.domain import DomainKeyFacts, DomainState
@@ -197,7 +197,7 @@ class Fleet:
         Tokens under a key near its `expires_at_ns` must be re-wrapped (`RewrapTokens`) before that rotation.
         """
         domain = self._newest_domain()
-        return () if domain is None else domain.facts()
+        return () if domain is None else domain.facts
 
     def save_domain_by(self, save: Callable[[SealDomain], None]) -> None:
         """Let `save` keep every new state of the domain where it outlives the HSMs' memory.
@@ -246,13 +246,12 @@ class Fleet:
         """Let every EMPTY HSM in reach join: a member if there is one, else the domain that `last_resort` has."""
         await self._join_empty(lambda: self._newest_domain() or last_resort(), self._profile.join_ns)
 
-    def secrets_for_scan(self) -> Iterator[bytes]:
+    def secrets_for_scan(self) -> list[bytes]:
         """The raw bytes of every secret held now. For tests that search files and links for them; for nothing else.
 
         A zeroised HSM has none to tell: scan before a fault takes them, too.
         """
-        for hsm in self.hsms:
-            yield from hsm.secrets_for_scan()
+        return [secret for hsm in self.hsms for secret in hsm.secrets_for_scan()]
 
     def _any_member(self) -> Hsm:
         """The first member that has the newest domain."""

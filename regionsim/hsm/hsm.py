@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from enum import StrEnum
 from functools import partial
@@ -202,10 +202,9 @@ class Hsm(Confined):
             self._worker.shutdown(wait=True)
             self._worker = None
 
-    def secrets_for_scan(self) -> Iterator[bytes]:
+    def secrets_for_scan(self) -> list[bytes]:
         """The raw bytes of every secret here. For tests that search files and links for them; for nothing else."""
-        if self._memory is not None:
-            yield from self._memory.secrets_for_scan()
+        return [] if self._memory is None else self._memory.secrets_for_scan()
 
     # ------------------------------------------------------------------------------------------------------------ jobs
 

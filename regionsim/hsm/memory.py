@@ -7,7 +7,6 @@ the same exported key token need not unwrap it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import assert_never
 
 from regionsim.hsm.algorithms.importing import WrappingKey
@@ -108,10 +107,9 @@ class HsmMemory(Confined):
         """Random bytes of this HSM."""
         return self._stream.bytes(byte_count)
 
-    def secrets_for_scan(self) -> Iterator[bytes]:
+    def secrets_for_scan(self) -> list[bytes]:
         """The raw bytes of every secret here. For tests that search files and links for them; for nothing else."""
-        yield from self._domain.secrets_for_scan()
-        yield from (key.raw for key in self._keys.values())
+        return [*self._domain.secrets_for_scan(), *[key.raw for key in self._keys.values()]]
 
     def perform(self, job: HsmJob) -> HsmAnswer:
         """Do the job. Errors: InvalidCiphertextException, KeyUnavailableException."""

@@ -52,7 +52,7 @@ class SecretsStayInside:
         # In order, so that the part searched for is the same each time. Every HSM of a Region names the same ones.
         for region in regions:
             fleet = self._simulation.regions[region].fleet
-            self._secrets.update((bytes(secret), None) for secret in fleet.secrets_for_scan())
+            self._secrets.update(dict.fromkeys(map(bytes, fleet.secrets_for_scan())))
 
     def _overhear(self, envelope: Envelope) -> None:
         self._on_links.add(envelope.body)

@@ -19,7 +19,7 @@ def made_often(cls: type[T]) -> type[T]:
     known = fields(cast("Any", cls))
     assert all(one.init for one in known), f"{cls.__name__} has fields that are not given"
     same = [(one.name, Any, field(default=one.default, default_factory=one.default_factory)) for one in known]
-    plain = make_dataclass(cls.__name__, same, kw_only=True)
+    plain = make_dataclass(cls.__name__, same, kw_only=True, repr=False, eq=False)
     make = vars(plain)["__init__"]
     make.__qualname__ = f"{cls.__qualname__}.__init__"
     cls.__init__ = make  # type: ignore[method-assign]

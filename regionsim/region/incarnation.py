@@ -100,8 +100,8 @@ class Incarnation:
         known = known or self.state.material(material.key_id, material.material_id)
         if known is None:
             return False  # its key is gone
-        oldest_first = [key.id for key in self.fleet.domain_keys]
         ours, theirs = domain_key_id_of(material.token), domain_key_id_of(known.token)
+        oldest_first = [key.id for key in self.fleet.domain_keys]
         if ours not in oldest_first:
             return False  # no HSM in reach opens it; the next use wraps it anew
         return theirs not in oldest_first or oldest_first.index(ours) > oldest_first.index(theirs)

@@ -11,7 +11,7 @@ def stream() -> Stream:
 
 def test_a_new_domain_has_one_active_key() -> None:
     domain = DomainState.found("us-east-1", 5, stream())
-    (facts,) = domain.facts()
+    (facts,) = domain.facts
     assert (domain.region, domain.epoch, facts.active_since_ns, facts.expires_at_ns) == ("us-east-1", 1, 5, None)
     assert len(facts.id) == 4
     assert domain.keys[facts.id] is domain.active
@@ -21,7 +21,7 @@ def test_a_rotation_retires_the_active_key_and_keeps_the_signing_key() -> None:
     source = stream()
     before = DomainState.found("us-east-1", 0, source)
     after = before.rotated(DAY_NS, source)
-    retired, active = after.facts()
+    retired, active = after.facts
     assert (after.epoch, active.active_since_ns, active.expires_at_ns) == (2, DAY_NS, None)
     assert (retired.id, retired.expires_at_ns) == (before.active.id, (1 + DOMAIN_KEY_RETENTION_DAYS) * DAY_NS)
     assert after.keys[retired.id].key is before.active.key
@@ -41,7 +41,7 @@ def test_daily_rotations_keep_thirty_days_of_retired_keys() -> None:
     domain = domain.rotated(31 * DAY_NS, source)
     assert first_id not in domain.keys
     assert len(domain.keys) == 31
-    assert [key.id for key in domain.facts()] == list(domain.keys)
+    assert [key.id for key in domain.facts] == list(domain.keys)
 
 
 def test_a_key_that_has_long_been_active_keeps_its_retention_when_it_retires() -> None:

@@ -22,7 +22,7 @@ def domain() -> DomainState:
 def test_a_sealed_domain_comes_back_whole() -> None:
     sealed = domain()
     opened = unseal(seal(sealed, KEY, nonce=STREAM.bytes(12)), KEY, region="us-east-1")
-    assert (opened.region, opened.epoch, opened.facts()) == (sealed.region, sealed.epoch, sealed.facts())
+    assert (opened.region, opened.epoch, opened.facts) == (sealed.region, sealed.epoch, sealed.facts)
     assert list(opened.secrets_for_scan()) == list(sealed.secrets_for_scan())
     assert opened.signing_key.public == sealed.signing_key.public
     assert opened.active.id == sealed.active.id
