@@ -24,6 +24,7 @@ from regionsim.cli.streams import open_streams
 from regionsim.cli.telling import style, tell, tell_bug, tell_mistake
 from regionsim.cli.tui import TUI
 from regionsim.names.mistakes import ConfigError, RegionsimError, advice
+from regionsim.runtime.garbage import searched_seldom
 
 _LATER = ("fuzz", "shrink", "sweep")
 """Commands of the interface that this version does not have."""
@@ -71,7 +72,8 @@ def _do(words: list[str]) -> int:
     if arguments.color == "always" or (arguments.color == "auto" and "NO_COLOR" not in os.environ):
         style.uses_color = arguments.color == "always" or sys.stderr.isatty()
     style.is_quiet = arguments.quiet
-    return command.do(arguments)
+    with searched_seldom():  # also while the command's modules are loaded
+        return command.do(arguments)
 
 
 def _command(word: str) -> Command:

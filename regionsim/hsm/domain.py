@@ -10,7 +10,7 @@ Source: AWS KMS Cryptographic Details, domain keys. AWS keeps as many days of ol
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from regionsim.hsm.algorithms.p384 import P384Key
@@ -43,13 +43,18 @@ class DomainKey(Confined):
     key: AeadKey
     active_since_ns: int
     deactivated_at_ns: int | None = None
+    facts: DomainKeyFacts = field(init=False)
+
+    def __post_init__(self) -> None:
+        retired_ns, lasts_ns = self.deactivated_at_ns, DOMAIN_KEY_RETENTION_DAYS * _DAY_NS
+        expires_at_ns = None if retired_ns is None else retired_ns + lasts_ns
+        facts = DomainKeyFacts(id=self.id, active_since_ns=self.active_since_ns, expires_at_ns=expires_at_ns)
+        object.__setattr__(self, "facts", facts)
 
     @property
     def expires_at_ns(self) -> int | None:
         """When a retired key is forgotten at the latest rotation before."""
-        if self.deactivated_at_ns is None:
-            return None
-        return self.deactivated_at_ns + DOMAIN_KEY_RETENTION_DAYS * _DAY_NS
+        return self.facts.expires_at_ns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
@@ -82,10 +87,7 @@ class DomainState(Confined):
         )
         by_id = MappingProxyType({key.id: key for key in keys})
         assert len(by_id) == len(keys), "domain key ids differ"
-        facts = tuple(
-            DomainKeyFacts(id=key.id, active_since_ns=key.active_since_ns, expires_at_ns=key.expires_at_ns)
-            for key in keys
-        )
+        facts = tuple([key.facts for key in keys])
         return cls(region=region, epoch=epoch, keys=by_id, active=keys[-1], signing_key=signing_key, facts=facts)
 
     def rotated(self, now_ns: int, stream: Stream) -> DomainState:

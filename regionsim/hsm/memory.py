@@ -92,8 +92,10 @@ class HsmMemory(Confined):
     def install(self, domain: DomainState) -> None:
         """Take over a newer state of the domain; keys that only a dropped domain key vouches for are forgotten."""
         assert domain.epoch >= self._domain.epoch, "a domain never goes back"
+        gone = self._domain.keys.keys() - domain.keys.keys()
         self._domain = domain
-        self._keys = {name: key for name, key in self._keys.items() if key.token_domain_key_id in domain.keys}
+        if gone:
+            self._keys = {name: key for name, key in self._keys.items() if key.token_domain_key_id not in gone}
 
     def forget(self, material_id: str) -> None:
         """Have that backing key at hand no more."""

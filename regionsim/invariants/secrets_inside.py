@@ -19,7 +19,7 @@ from regionsim.network.envelope import Envelope
 from regionsim.runtime.trace import Event
 from regionsim.simulation.simulation import Simulation
 
-_BYTES_SEARCHED_AT_MOST = 2_000_000_000
+_BYTES_SEARCHED_AT_MOST = 1_000_000_000
 _FORM_COUNT = 5
 _KEPT_AT_MOST = 32_000_000
 _BLOCK_BYTES = 1_000_000

@@ -23,4 +23,5 @@ def searched_seldom() -> Iterator[None]:
         yield
     finally:
         gc.set_threshold(*before)
-        gc.unfreeze()
+        if before[0] != _YOUNG_COUNT:  # else it is still seldom that one around this one wants
+            gc.unfreeze()

@@ -8,7 +8,6 @@ import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Any, TextIO
@@ -100,6 +99,8 @@ class Watched:
 
 def versions() -> Mapping[str, str]:
     """What a run depends on besides its scenario and its seed."""
+    from importlib.metadata import version  # half the cost of starting asyncio, and most runs write no trace
+
     return MappingProxyType(
         {
             "regionsim": __version__,
