@@ -16,6 +16,7 @@ from types import MappingProxyType
 from regionsim.accounts.model import Account, NamedPolicy, Role, User
 from regionsim.accounts.service_roles import MULTI_REGION_ROLE, multi_region_role
 from regionsim.authorization.compile import CompiledPolicy, compile_policy
+from regionsim.authorization.decide import Policies
 from regionsim.authorization.policy import Policy, PolicyKind
 from regionsim.authorization.principals import (
     NamedPrincipal,
@@ -37,6 +38,11 @@ _PARTITION_NAMES = frozenset(partition.name for partition in PARTITIONS)
 _DNS_SUFFIXES = tuple(f".{partition.dns_suffix}" for partition in PARTITIONS)
 
 _Compiled = dict[tuple[str, str, str], tuple[CompiledPolicy, ...]]
+_PoliciesOf = dict[int, tuple[Principal, Policies]]
+"""By the identity of the principal, who is kept so that it stays theirs."""
+
+_MOST_CALLERS = 4096
+
 """(account, layer and kind of identity, name) -> its policies, compiled."""
 
 
@@ -52,6 +58,7 @@ class Directory:
     version: int = 0
     knows_all: bool = True
     _compiled: _Compiled = field(default_factory=dict, init=False, repr=False, compare=False)
+    _policies: _PoliciesOf = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         for account_id, account in self.accounts.items():
@@ -140,6 +147,22 @@ class Directory:
         return sorted(["root", *home.users, *roles])
 
     # ----------------------------------------------------------------------------------------------- their policies
+
+    def policies_of(self, principal: Principal) -> Policies:
+        """Everything that binds the caller whatever the resource: identity policies, boundary, session, SCPs."""
+        known = self._policies.get(id(principal))
+        if known is not None and known[0] is principal:  # a caller calls again and again
+            return known[1]
+        policies = Policies(
+            identity=self.identity_policies(principal),
+            boundary=self.boundary_policies(principal),
+            session=self.session_policies(principal),
+            scps=self.service_control_policies(principal),
+        )
+        if len(self._policies) >= _MOST_CALLERS:
+            self._policies.clear()
+        self._policies[id(principal)] = (principal, policies)
+        return policies
 
     def identity_policies(self, principal: Principal) -> tuple[CompiledPolicy, ...]:
         """The caller's identity policies; none for the root user, a service, or an identity that is gone."""

@@ -212,7 +212,8 @@ class Client:
         # Each call draws from a stream of its own: how often one is tried moves no draw of another.
         stream = self._simulation.entropy.single_use(f"client/{self.label}/{self._call_count}")
         wish = _Wish(operation, parameters, caller, circumstances, stream)
-        sent_at_ns, tries = now_ns(), list[Try]()
+        tries: list[Try] = []
+        sent_at_ns = now_ns()
         outcome, region = _NONE_YET, self.settings.regions[0]
         for region in self.settings.regions:
             outcome = await self._call_region(region, wish, tries)

@@ -241,13 +241,15 @@ def _policies(
     grants: GrantIndex | SettlingGrants | None = None,
 ) -> Policies:
     """Everything that has a say: what the directory says of the caller, the key's policy and its grants."""
-    directory = view.directory
+    own = view.directory.policies_of(caller)
+    if key_policy is None and grants is None:
+        return own
     return Policies(
         key_policy=key_policy,
-        identity=directory.identity_policies(caller),
-        boundary=directory.boundary_policies(caller),
-        session=directory.session_policies(caller),
-        scps=directory.service_control_policies(caller),
+        identity=own.identity,
+        boundary=own.boundary,
+        session=own.session,
+        scps=own.scps,
         grants=() if grants is None else grants,
     )
 

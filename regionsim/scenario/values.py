@@ -213,6 +213,17 @@ def fill_in(tree: Tree, saved: Mapping[str, Any]) -> Any:
 
     Errors: MissingNameError; ValueError when a filled-in blob is not base64 after all, or cannot be wrapped so.
     """
+    kind = type(tree)
+    if kind is str or kind is bytes or kind is int:  # most of it, so first
+        return tree
+    if kind is dict:
+        return {key: fill_in(value, saved) for key, value in tree.items()}
+    if kind is list:
+        return [fill_in(item, saved) for item in tree]
+    return _filled_in(tree, saved)
+
+
+def _filled_in(tree: Tree, saved: Mapping[str, Any]) -> Any:
     match tree:
         case Reference(name=name):
             if name not in saved:
@@ -227,10 +238,6 @@ def fill_in(tree: Tree, saved: Mapping[str, Any]) -> Any:
             return json.dumps(fill_in(held, saved))
         case AsWrapped(algorithm=algorithm):
             return _wrapped(fill_in(tree.material, saved), fill_in(tree.under, saved), algorithm)
-        case dict():
-            return {key: fill_in(value, saved) for key, value in tree.items()}
-        case list():
-            return [fill_in(item, saved) for item in tree]
         case _:
             return tree
 
