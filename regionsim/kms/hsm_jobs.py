@@ -27,6 +27,10 @@ class MaterialRef:
     token: bytes = field(repr=False)
 
 
+CLUSTER_HANDLE = b"\x02"
+"""How a token begins that no HSM of ours made: the handle by which a CloudHSM cluster knows a key. Ours: with 1."""
+
+
 class BlobKind(StrEnum):
     """What a ciphertext blob holds: Encrypt's output, or a data key's. AWS marks it in the header."""
 

@@ -209,11 +209,25 @@ class Tombstone:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StoreMembership:
+    """The custom key store that a key is in: with a cluster, or with an external key.
+
+    `state_behind` is what the key is when its store is connected again, while it is Unavailable.
+    """
+
+    store_id: str
+    cluster_id: str | None = None
+    xks_key_id: str | None = None
+    state_behind: KeyState | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RegionalProperties:
     """What one Region's key has for itself; AWS never replicates it.
 
     `pending_window_days` is the waiting period that was asked for; `deletion_at_ns` is when it ends, None while it has
-    not begun (PendingReplicaDeletion). `imports` are the imported materials that are here.
+    not begun (PendingReplicaDeletion). `imports` are the imported materials that are here. `key_store` is None for a
+    key that KMS's own HSMs keep.
     """
 
     region: str
@@ -226,6 +240,7 @@ class RegionalProperties:
     pending_window_days: int | None = None
     move: PrimaryMove | None = None
     imports: tuple[Import, ...] = ()
+    key_store: StoreMembership | None = None
 
     def imported(self, material_id: str) -> Import | None:
         """The import of that material, or None."""

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from regionsim.kms.imports import is_complete, permanent_expiry_ns
-from regionsim.kms.key import KeyState, KmsKey, SharedProperties
+from regionsim.kms.key import KeyState, KmsKey, SharedProperties, StoreMembership
 from regionsim.kms.key_specs import KeyUsage, is_symmetric, use_of
 from regionsim.names.arns import key_arn
 
@@ -67,13 +67,25 @@ def key_metadata(key: KmsKey) -> dict[str, Any]:
         metadata["DeletionDate"] = epoch_seconds(regional.deletion_at_ns)
     if regional.state is KeyState.PENDING_REPLICA_DELETION and regional.pending_window_days is not None:
         metadata["PendingDeletionWindowInDays"] = regional.pending_window_days
-    if is_symmetric(shared.spec) and shared.current_material_id is not None and regional.state is not KeyState.CREATING:
+    has_rotations = is_symmetric(shared.spec) and regional.key_store is None
+    if has_rotations and shared.current_material_id is not None and regional.state is not KeyState.CREATING:
         metadata["CurrentKeyMaterialId"] = shared.current_material_id
     if shared.is_imported and is_complete(shared, regional.imports):
         metadata |= expiry_members(permanent_expiry_ns(key))
+    if regional.key_store is not None:
+        metadata |= _in_store(regional.key_store)
     if shared.is_multi_region:
         metadata["MultiRegionConfiguration"] = _multi_region(shared, is_primary=key.is_primary)
     return metadata
+
+
+def _in_store(membership: StoreMembership) -> dict[str, Any]:
+    found: dict[str, Any] = {"CustomKeyStoreId": membership.store_id}
+    if membership.cluster_id is not None:
+        found["CloudHsmClusterId"] = membership.cluster_id
+    if membership.xks_key_id is not None:
+        found["XksKeyConfiguration"] = {"Id": membership.xks_key_id}
+    return found
 
 
 def _multi_region(shared: SharedProperties, *, is_primary: bool) -> dict[str, Any]:

@@ -22,6 +22,8 @@ from regionsim.authorization.circumstances import Circumstances
 from regionsim.authorization.principals import Principal
 from regionsim.kms.hsm_jobs import HsmAnswer, RequestJob
 from regionsim.kms.key import Alias, KmsKey
+from regionsim.kms.key_stores import KeyStore
+from regionsim.kms.outside import Inquiry, Word
 from regionsim.kms.questions import Answer, Question
 from regionsim.kms.situation import Happening
 from regionsim.kms.state import RegionState
@@ -52,7 +54,8 @@ class Call:
 class View:
     """What a plan may know: the Region's committed state, its copy of IAM, the instant, and fresh random bytes.
 
-    `remote_answer` is set when the plan goes on after a question to another Region. `regions` are the Regions that
+    `remote_answer` is set when the plan goes on after a question to another Region, `outside_word` after one to what
+    backs a custom key store. `regions` are the Regions that
     exist here, in the world's order. `keys_being_made` are keys of the caller's account that other calls have planned
     and not yet committed. A grant counts for everybody `grant_delay_ns` after its creation; before that it does for
     calls that came with its token (`grant_tokens`).
@@ -70,6 +73,7 @@ class View:
     grant_delay_ns: int = 0
     grant_tokens: Sequence[str] = field(default=(), repr=False)
     circumstances: Circumstances = field(default_factory=dict, hash=False)
+    outside_word: Word | None = None
 
     @property
     def region(self) -> str:
@@ -82,13 +86,17 @@ class Reads:
     """What an operation reads and, for a mutation, locks: key identifiers as sent, and alias names.
 
     `own_keys` are ids of keys of any account, as KMS itself wrote them (in a grant token). `ciphertext` names a key by
-    its clear header.
+    its clear header. `key_stores` are ids of custom key stores, with their keys if `reads_keys_in_stores`; who makes or
+    renames one needs all of the account's to stay as they are (`reads_all_key_stores`).
     """
 
     keys: tuple[str, ...] = ()
     own_keys: tuple[str, ...] = ()
     ciphertext: bytes | None = field(default=None, repr=False)
     aliases: tuple[str, ...] = ()
+    key_stores: tuple[str, ...] = ()
+    reads_keys_in_stores: bool = False
+    reads_all_key_stores: bool = False
 
 
 RequestT = TypeVar("RequestT")
@@ -99,8 +107,9 @@ RequestT = TypeVar("RequestT")
 class Plan(Generic[RequestT]):
     """What was decided: the keys it concerns (as they were at the look-up), and what must still be asked.
 
-    At most one of `job` (for an HSM) and `question` (for another Region) is set. `makes_key_for` is the account that
-    will own a key that the commit makes.
+    At most one of `job` (for an HSM) and `question` (for another Region) is set. `inquiry` is asked of what backs a
+    custom key store, and then the plan is made anew. `makes_key_for` is the account that will own a key that the commit
+    makes. `key_store` is the one that the call is about, `besides` what else is to be written.
     """
 
     call: Call
@@ -114,6 +123,15 @@ class Plan(Generic[RequestT]):
     makes_key_for: str | None = None
     job: RequestJob | None = None
     question: Question | None = None
+    inquiry: Inquiry | None = None
+    key_store: KeyStore | None = None
+    besides: tuple[Write, ...] = ()
+
+    @property
+    def one_store(self) -> KeyStore:
+        """The one custom key store that the call is about."""
+        assert self.key_store is not None, f"{self.call.operation} is about a custom key store"
+        return self.key_store
 
     @property
     def key(self) -> KmsKey:

@@ -11,17 +11,20 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import assert_never
 
 from regionsim.authorization.grants import Grant, GrantIndex
-from regionsim.kms.hsm_jobs import MaterialRef
+from regionsim.kms.hsm_jobs import CLUSTER_HANDLE, MaterialRef
 from regionsim.kms.key import Alias, KmsKey, Tombstone
+from regionsim.kms.key_stores import KeyStore
 from regionsim.kms.writes import (
     PutAlias,
     PutGrant,
     PutKey,
+    PutKeyStore,
     PutToken,
     PutTombstone,
     RemoveAlias,
     RemoveGrant,
     RemoveKey,
+    RemoveKeyStore,
     RemoveToken,
     Write,
 )
@@ -40,7 +43,9 @@ class RegionState:
         "_grants",
         "_key_aliases",
         "_key_by_bytes",
+        "_key_stores",
         "_keys",
+        "_keys_in_store",
         "_retirable",
         "_tokens",
         "_tombstones",
@@ -57,6 +62,8 @@ class RegionState:
         self._key_aliases: dict[str, list[str]] = {}
         self._tokens: dict[str, dict[str, bytes]] = {}
         self._tombstones: dict[str, Tombstone] = {}
+        self._key_stores: dict[str, KeyStore] = {}
+        self._keys_in_store: dict[str, dict[str, None]] = {}
         self._grants: dict[str, GrantIndex] = {}
         self._retirable: dict[str, dict[str, Grant]] = {}
 
@@ -105,6 +112,18 @@ class RegionState:
         """Up to `limit` alias names of the account in order, the ones after `marker`."""
         return _page(self._account_aliases.get(account, []), marker, limit)
 
+    def key_store(self, store_id: str) -> KeyStore | None:
+        """The custom key store of that id, or None."""
+        return self._key_stores.get(store_id)
+
+    def key_stores(self, account: str | None = None) -> tuple[KeyStore, ...]:
+        """The custom key stores, of one account if given, by id."""
+        return tuple(store for _, store in sorted(self._key_stores.items()) if account in (None, store.account))
+
+    def keys_in_store(self, store_id: str) -> tuple[str, ...]:
+        """The ids of the keys in a custom key store, whatever their state, in order of creation."""
+        return tuple(self._keys_in_store.get(store_id, ()))
+
     def grants_of(self, key_id: str) -> GrantIndex:
         """The grants on a key, oldest first; to be read only."""
         return self._grants.get(key_id, _NO_GRANTS)
@@ -123,12 +142,12 @@ class RegionState:
         return tuple(self._tokens.get(key_id, ()))
 
     def materials_where(self, holds: Callable[[bytes], bool]) -> list[MaterialRef]:
-        """Every backing key held here of whose token that holds, in order of arrival of its key."""
+        """Every backing key that our HSMs keep and of whose token that holds, in order of arrival of its key."""
         return [
             MaterialRef(key_id=key_id, material_id=material_id, token=token)
             for key_id, tokens in self._tokens.items()
             for material_id, token in tokens.items()
-            if holds(token)
+            if not token.startswith(CLUSTER_HANDLE) and holds(token)
         ]
 
     def missing_material_ids(self, key: KmsKey) -> tuple[str, ...]:
@@ -160,8 +179,16 @@ class RegionState:
                     self._put_token(material)
             case RemoveToken(key_id=key_id, material_id=material_id):
                 self._tokens.get(key_id, {}).pop(material_id, None)
+            case PutKeyStore() | RemoveKeyStore():
+                self._apply_to_stores(write)
             case _:
                 assert_never(write)
+
+    def _apply_to_stores(self, write: PutKeyStore | RemoveKeyStore) -> None:
+        if isinstance(write, PutKeyStore):
+            self._key_stores[write.store.store_id] = write.store
+        else:
+            self._key_stores.pop(write.store_id, None)
 
     def _put_token(self, material: MaterialRef) -> None:
         if material.key_id in self._keys:  # else it comes after its key was deleted
@@ -173,6 +200,8 @@ class RegionState:
             insort(self._account_keys.setdefault(key.account, []), key.key_id)
             self._key_by_bytes[key_id_bytes(key.key_id)] = key.key_id
         self._keys[key.key_id] = key
+        if key.regional.key_store is not None:
+            self._keys_in_store.setdefault(key.regional.key_store.store_id, {})[key.key_id] = None
 
     def _remove_key(self, key_id: str) -> None:
         key = self._keys.get(key_id)
@@ -185,6 +214,8 @@ class RegionState:
         del self._keys[key_id]
         del self._key_by_bytes[key_id_bytes(key_id)]
         self._account_keys[key.account].remove(key_id)
+        if key.regional.key_store is not None:
+            del self._keys_in_store[key.regional.key_store.store_id][key_id]
         self._tokens.pop(key_id, None)
 
     def _put_grant(self, key_id: str, grant: Grant) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from regionsim.authorization.grants import Grant
 from regionsim.kms.hsm_jobs import MaterialRef
 from regionsim.kms.key import Alias, KmsKey, Tombstone
+from regionsim.kms.key_stores import KeyStore
 from regionsim.kms.messages import Announced
 
 
@@ -79,7 +80,31 @@ class RemoveToken:
     material_id: str
 
 
-Write = PutKey | RemoveKey | PutTombstone | PutAlias | RemoveAlias | PutGrant | RemoveGrant | PutToken | RemoveToken
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PutKeyStore:
+    """A custom key store, new or changed; its version is the stored one plus one (1 when new)."""
+
+    store: KeyStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoveKeyStore:
+    store_id: str
+
+
+Write = (
+    PutKey
+    | RemoveKey
+    | PutTombstone
+    | PutAlias
+    | RemoveAlias
+    | PutGrant
+    | RemoveGrant
+    | PutToken
+    | RemoveToken
+    | PutKeyStore
+    | RemoveKeyStore
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ from regionsim.kms import timetable
 from regionsim.kms.errors import KMSInternalException, ServerFault
 from regionsim.kms.hsm_jobs import BackingKeyCreated, CreateBackingKey, MaterialRef, RewrapTokens, TokensRewrapped
 from regionsim.kms.key import KeyMaterial, KmsKey, RotationType
+from regionsim.kms.key_stores import KeyStore
 from regionsim.kms.rotation import events_of_start, happenings_of_start, rotation_due_at_ns, start_rotation
 from regionsim.kms.situation import Event, MaterialExpires, ReplicasOverdue, WaitingPeriodEnded, announce
 from regionsim.kms.timetable import DueKind
@@ -28,22 +29,25 @@ from regionsim.runtime.clock import NS_PER_DAY
 from regionsim.store.errors import StoreError
 
 DOMAIN_KEY = "domain_key"
+KEY_STORE = "key_store"
 TOKENS_PER_BATCH = 256
 
 
 class Calendar:
     """The errands of one incarnation. `happen` lets something happen to a key in the replication machine; it says
-    whether that could be stored."""
+    whether that could be stored. `settle_store` ends what is under way with a custom key store."""
 
     def __init__(
         self,
         host: Incarnation,
         happen: Callable[[str, Event], Awaitable[bool]],
         *,
+        settle_store: Errand,
         replica_wait_ns: int,
         on_fired: Callable[[Fired], None],
     ) -> None:
         self._host = host
+        self._settle_store = settle_store
         self._happen = happen
         self._replica_wait_ns = replica_wait_ns
         self._on_fired = on_fired
@@ -60,10 +64,13 @@ class Calendar:
         """Set what committed state and the HSMs say."""
         for key in self._host.state.all_keys():
             self.key_changed(key.key_id, key)
+        for store in self._host.state.key_stores():
+            self.key_store_changed(store)
         self._set_domain_key_rotation()
 
     def _note(self, fired: Fired) -> None:
-        fields = {} if fired.what == DOMAIN_KEY else {"key": fired.subject}
+        subject = "store" if fired.what == KEY_STORE else "key"
+        fields = {} if fired.what == DOMAIN_KEY else {subject: fired.subject}
         self._host.trace.emit(self._host.region, "due", what=fired.what, **fields)
         self._on_fired(fired)
 
@@ -79,6 +86,13 @@ class Calendar:
                 self.timers.set(kind, key_id, max(due_at_ns, self._booted_at_ns + self._grace_ns), errand)
             else:
                 self.timers.set(kind, key_id, due_at_ns, errand)
+
+    def key_store_changed(self, store: KeyStore) -> None:
+        """Set the alarm of a custom key store: the end of what is under way with it."""
+        if store.until_ns is None:
+            self.timers.drop(KEY_STORE, store.store_id)
+        else:
+            self.timers.set(KEY_STORE, store.store_id, store.until_ns, self._settle_store)
 
     @property
     def _grace_ns(self) -> int:

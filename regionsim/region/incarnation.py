@@ -12,10 +12,20 @@ from regionsim.hsm.tokens import domain_key_id_of
 from regionsim.kms.errors import KMSInternalException
 from regionsim.kms.hsm_jobs import HsmAnswer, HsmJob, MaterialRef
 from regionsim.kms.key import KmsKey
+from regionsim.kms.key_stores import KeyStore
 from regionsim.kms.plan import Outcome
 from regionsim.kms.situation import Happening
 from regionsim.kms.state import RegionState
-from regionsim.kms.writes import Announcement, PutKey, PutToken, RemoveKey, RemoveToken, ServiceEvent, Write
+from regionsim.kms.writes import (
+    Announcement,
+    PutKey,
+    PutKeyStore,
+    PutToken,
+    RemoveKey,
+    RemoveToken,
+    ServiceEvent,
+    Write,
+)
 from regionsim.region.audit import AuditTrail, segments
 from regionsim.region.audit_entry import AuditEntry
 from regionsim.region.locks import Locks
@@ -50,12 +60,15 @@ class Incarnation:
         """Hears the announcements of each commit, and the instant (epoch ns) that their outbox rows bear."""
         self.on_key: Callable[[str, KmsKey | None], None] = _nobody_asks
         """Hears of each key that a commit changed; None: it is deleted."""
+        self.on_key_store: Callable[[KeyStore], None] = _nobody_cares
+        """Hears of each custom key store that a commit changed."""
         self._keys_being_made: Counter[str] = Counter()
 
     def end(self) -> None:
         """Let nobody act for this incarnation any more; what the store has been given it still commits."""
         self.on_outbox = _left_for_the_next_boot
         self.on_key = _nobody_asks
+        self.on_key_store = _nobody_cares
         self.scope.fence()
 
     def keys_being_made(self, account: str) -> int:
@@ -152,6 +165,11 @@ class Incarnation:
                 self.state.apply(write)
                 self.fleet.forget(held)
                 self.on_key(key_id, None)
+            case PutKeyStore(store=store):
+                self.state.apply(write)
+                fields = {"store": store.store_id, "name": store.name, "state": store.state.value}
+                self.trace.emit(self.region, "key_store_state", **fields, error=store.error_code)
+                self.on_key_store(store)
             case RemoveToken(material_id=material_id):
                 self.state.apply(write)
                 self.fleet.forget((material_id,))
@@ -220,6 +238,11 @@ def key_lock(key_id: str) -> str:
     return f"key/{key_id}"
 
 
+def key_store_lock(store_id: str) -> str:
+    """The name under which a custom key store is locked."""
+    return f"key_store/{store_id}"
+
+
 def _outbox_entry(announcement: Announcement, since_ns: int) -> OutboxEntry:
     message = announcement.message
     return OutboxEntry(
@@ -238,6 +261,10 @@ def _changed_key(writes: Sequence[Write]) -> str:
 
 
 def _nobody_asks(key_id: str, key: KmsKey | None) -> None:
+    """Nothing: no calendar goes by it."""
+
+
+def _nobody_cares(store: KeyStore) -> None:
     """Nothing: no calendar goes by it."""
 
 

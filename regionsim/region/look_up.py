@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
 from regionsim.kms.ciphertext import MalformedBlob
@@ -11,7 +11,7 @@ from regionsim.kms.key import KmsKey
 from regionsim.kms.key_identifiers import locate
 from regionsim.kms.plan import Reads
 from regionsim.kms.state import RegionState
-from regionsim.region.incarnation import Incarnation, key_lock
+from regionsim.region.incarnation import Incarnation, key_lock, key_store_lock
 
 
 def subject(state: RegionState, reads: Reads, account: str) -> KmsKey | None:
@@ -48,4 +48,15 @@ def _lock_names(state: RegionState, reads: Reads, account: str) -> frozenset[str
         if key_id is not None:
             names.add(key_lock(key_id))
     names.update(key_lock(key_id) for key_id in reads.own_keys)
+    if reads.key_stores or reads.reads_all_key_stores:
+        names.update(_store_lock_names(state, reads, account))
     return frozenset(names)
+
+
+def _store_lock_names(state: RegionState, reads: Reads, account: str) -> Iterator[str]:
+    for store_id in reads.key_stores:
+        yield key_store_lock(store_id)
+        if reads.reads_keys_in_stores:
+            yield from (key_lock(key_id) for key_id in state.keys_in_store(store_id))
+    if reads.reads_all_key_stores:
+        yield f"key_stores/{account}"

@@ -21,12 +21,14 @@ from regionsim.accounts.directory import Directory
 from regionsim.authorization.circumstances import from_texts
 from regionsim.authorization.condition_keys import MULTI_VALUED
 from regionsim.hsm.fleet import Fleet
+from regionsim.hsm.key_store_port import KeyStorePort
 from regionsim.kms import shapes
 from regionsim.kms.errors import AccessDeniedException, KmsError, KMSInternalException, ThrottlingException
 from regionsim.kms.hsm_jobs import HsmAnswer
 from regionsim.kms.key import KmsKey
 from regionsim.kms.operations.multi_region import answer_question, asked_region
 from regionsim.kms.operations.registry import operation_named
+from regionsim.kms.outside import Word
 from regionsim.kms.plan import Call, Outcome, Plan, View
 from regionsim.kms.questions import Answer, MayBecomePrimary, MayCreateReplica, Question
 from regionsim.kms.requests import parse
@@ -39,6 +41,7 @@ from regionsim.region.admission import Admission
 from regionsim.region.calendar import Calendar
 from regionsim.region.charges import Charge, charge_of
 from regionsim.region.incarnation import Incarnation
+from regionsim.region.key_stores import KeyStores
 from regionsim.region.locks import Locks
 from regionsim.region.look_up import locked, subject
 from regionsim.region.replicator import ReplicationCounts, Replicator
@@ -82,6 +85,7 @@ class Surroundings:
     that a call meets at its door."""
 
     fleet: Fleet
+    key_stores: KeyStorePort
     clock: ReadableClock
     entropy: Entropy
     trace: Trace
@@ -111,6 +115,7 @@ class Region:
         self.regions = regions
         self.directory = directory
         self.fleet = surroundings.fleet
+        self._key_store_port = surroundings.key_stores
         self.clock = surroundings.clock
         self.trace = surroundings.trace
         self.counts = RegionCounts()
@@ -247,16 +252,19 @@ class Region:
         )
         self._incarnation = host
         self.admission.forget()
+        self._key_stores = KeyStores(host, self._key_store_port)
         self.trace.emit(self.name, "region_booted", keys=sum(1 for _ in host.state.all_keys()), boot=self._boots)
         self._replicator.resume(loaded.outbox)
         self._calendar = Calendar(
             host,
             self._replicator.happen,
+            settle_store=self._key_stores.settle,
             replica_wait_ns=self._replica_wait_ns,
             on_fired=self._on_fired,
         )
         self._calendar.begin()
         host.on_key = self._key_changed
+        host.on_key_store = self._calendar.key_store_changed
 
     def _key_changed(self, key_id: str, key: KmsKey | None) -> None:
         if self._calendar is not None:
@@ -409,6 +417,9 @@ class Region:
             plan = operation.plan(self._view(serving), serving.call, serving.request)
             if plan.question is not None:
                 plan = await self._ask_region(serving, plan)
+            if plan.inquiry is not None:
+                word = await self._key_stores.ask(plan.inquiry)
+                plan = operation.plan(self._view(serving, word=word), serving.call, serving.request)
             with host.making_room(plan.makes_key_for):
                 outcome = operation.answer(plan, await self._ask_hsm(serving, plan))
                 await host.commit_or_refuse(outcome, serving.answered(plan, outcome))
@@ -428,11 +439,16 @@ class Region:
         charge = charge_of(plan.job)
         if charge is not None:
             self.counts.charges[charge] += 1
+        if any(key.regional.key_store is not None for key in plan.keys):
+            call = plan.call
+            return self._key_stores.perform(plan.job, plan.keys, call.operation, call.request_id)
+        if plan.key_store is not None:
+            return self._key_stores.in_store(plan.job, plan.key_store, plan.call.request_id)
         return serving.host.perform(plan.job, request=plan.call.request_id)
 
     # What the steps need.
 
-    def _view(self, serving: Serving, answer: Answer | None = None) -> View:
+    def _view(self, serving: Serving, answer: Answer | None = None, word: Word | None = None) -> View:
         call = serving.call
         return View(
             state=serving.host.state,
@@ -447,6 +463,7 @@ class Region:
             grant_tokens=call.parameters.get("GrantTokens", ()),
             circumstances=call.circumstances,
             remote_answer=answer,
+            outside_word=word,
         )
 
     def _admit(self, serving: Serving) -> None:

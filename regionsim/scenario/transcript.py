@@ -23,6 +23,7 @@ _NS_PER_MS = 1_000_000
 _GATHER_NS = 60_000_000_000
 """How long a line about many keys waits for more of them, at most."""
 _HAPPENINGS = frozenset(Happening)
+_KEY_STORE = "key_store_state"
 _FAULTS = frozenset({"fault_begins", "fault_ends"})
 _LIVES = {
     "region_crashed": "the hosts lost their memory",
@@ -33,7 +34,7 @@ _LIVES = {
 }
 
 
-WATCHED = frozenset({*_HAPPENINGS, *_FAULTS, *_LIVES, "keys_installed"})
+WATCHED = frozenset({_KEY_STORE, *_HAPPENINGS, *_FAULTS, *_LIVES, "keys_installed"})
 """The kinds of event that may become a line."""
 
 
@@ -119,6 +120,10 @@ class Transcript:
                 self._gather(event, key_id)
                 return
             self.add(event.t_ns, event.region, event.kind, self.named(key_id) if is_key_id(key_id) else key_id)
+        elif event.kind == _KEY_STORE:
+            error = event.fields["error"]
+            what = f"{event.fields['name']}: {event.fields['state']}{f' ({error})' if error else ''}"
+            self.add(event.t_ns, event.region, event.kind, what)
         elif event.kind in _LIVES and event.fields.get("boot") != 1:
             self.add(event.t_ns, event.region, event.kind, _LIVES[event.kind].format_map(event.fields))
         elif event.kind == "keys_installed":

@@ -260,6 +260,7 @@ EVENTS = MappingProxyType(
         "region_crashed": "a Region's hosts lost their memory",
         "domain_key_rotated": "a Region's HSMs have a new domain key",
         "hsm_state": "an HSM is in another state",
+        "key_store_state": "a custom key store is made, changed, or in another connection state",
         "hsms_serving": "more or fewer of a Region's HSMs serve than before",
         "domain_recovered": "a Region's HSMs have their domain from what outlives them",
         "fault_begins": "a fault is on (in no Region)",

@@ -20,6 +20,7 @@ from regionsim.faults.vocabulary import describe, name_of
 from regionsim.hsm.fleet import Fleet
 from regionsim.hsm.profiles import profile_named
 from regionsim.hsm.replication_keys import ReplicationRegistry
+from regionsim.hsm.simulated_stores import SimulatedStores
 from regionsim.kms.errors import KmsError
 from regionsim.kms.key import KmsKey
 from regionsim.kms.plan import Call
@@ -86,6 +87,8 @@ class Simulation:
         self._fired_listeners: list[Callable[[Fired], object]] = []
         self._unreachable_since: dict[str, int] = {}
         self._unavailable_ns = dict.fromkeys(world.regions, 0)
+        self.key_stores: dict[str, SimulatedStores] = {}
+        """What backs the custom key stores of each Region."""
         self.regions = {name: self._region(name) for name in (world.regions if part is None else part.regions)}
         self.iam = IamCopies(world.directory, self.regions, ground.trace, self._is_iam_frozen)
         self.named_keys: Mapping[str, str] = {}
@@ -350,8 +353,10 @@ class Simulation:
                 trace=ground.trace,
             )
 
+        self.key_stores[name] = SimulatedStores(name, entropy=ground.entropy, clock=ground.clock)
         surroundings = Surroundings(
             fleet=fleet,
+            key_stores=self.key_stores[name],
             clock=ground.clock,
             entropy=ground.entropy,
             trace=ground.trace,

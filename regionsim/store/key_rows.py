@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from sys import intern
 from typing import Any
 
@@ -22,15 +23,18 @@ from regionsim.kms.key import (
     Replica,
     RotationType,
     SharedProperties,
+    StoreMembership,
     Tombstone,
 )
 from regionsim.kms.key_specs import KeySpec, KeyUsage
+from regionsim.kms.key_stores import ConnectionState, KeyStore, ProxySettings, StoreType
 
 KEY_COLUMNS = (
     "key_id", "account", "spec", "usage", "origin", "owner", "primary_region", "replicas", "materials",
     "current_material_id", "pending_material", "on_demand_rotation_count", "automatic_rotation", "shared_version",
     "region", "state", "policy", "description", "tags", "created_at_ns", "deletion_at_ns", "pending_window_days",
     "move_from_region", "move_to_region", "move_since_version", "imports",
+    "key_store",
     "version",
 )  # fmt: skip
 
@@ -120,6 +124,23 @@ def grant_from_body(body: str) -> Grant:
     return Grant(operations=frozenset(said.pop("operations")), constraints=limits, **said)
 
 
+def key_store_body(store: KeyStore) -> str:
+    """What a custom key store is, as JSON."""
+    return _json(asdict(store))
+
+
+def key_store_from_body(body: str) -> KeyStore:
+    """The custom key store whose `key_store_body` this is."""
+    said = json.loads(body)
+    proxy = said.pop("proxy")
+    return KeyStore(
+        type=StoreType(said.pop("type")),
+        state=ConnectionState(said.pop("state")),
+        proxy=None if proxy is None else ProxySettings(**proxy),
+        **said,
+    )
+
+
 def _shared_row(shared: SharedProperties) -> tuple[Any, ...]:
     calendar = shared.automatic_rotation
     return (
@@ -179,12 +200,13 @@ def _regional_row(regional: RegionalProperties) -> tuple[Any, ...]:
         None if move is None else move.to_region,
         None if move is None else move.since_version,
         _json([(known.material_id, known.valid_to_ns) for known in regional.imports]),
+        None if regional.key_store is None else _json(asdict(regional.key_store)),
     )
 
 
 def _regional_from_row(row: Sequence[Any]) -> RegionalProperties:
     (region, state, policy, description, tags, created_at_ns, deletion_at_ns, pending_window_days,
-     *move, imports) = row  # fmt: skip
+     *move, imports, key_store) = row  # fmt: skip
     return RegionalProperties(
         region=region,
         state=KeyState(state),
@@ -199,7 +221,13 @@ def _regional_from_row(row: Sequence[Any]) -> RegionalProperties:
             Import(material_id=intern(material_id), valid_to_ns=valid_to_ns)
             for material_id, valid_to_ns in json.loads(imports)
         ),
+        key_store=None if key_store is None else _membership(json.loads(key_store)),
     )
+
+
+def _membership(said: dict[str, Any]) -> StoreMembership:
+    behind = said.pop("state_behind")
+    return StoreMembership(state_behind=None if behind is None else KeyState(behind), **said)
 
 
 def _calendar(period_days: int, next_at_ns: int) -> AutomaticRotation:

@@ -18,11 +18,13 @@ from regionsim.kms.writes import (
     PutAlias,
     PutGrant,
     PutKey,
+    PutKeyStore,
     PutToken,
     PutTombstone,
     RemoveAlias,
     RemoveGrant,
     RemoveKey,
+    RemoveKeyStore,
     RemoveToken,
     Write,
 )
@@ -36,6 +38,8 @@ from regionsim.store.key_rows import (
     grant_from_body,
     key_from_row,
     key_row,
+    key_store_body,
+    key_store_from_body,
     tombstone_from_row,
     tombstone_row,
 )
@@ -108,8 +112,24 @@ def apply_write(connection: sqlite3.Connection, write: Write) -> None:
             )
         case RemoveToken(key_id=key_id, material_id=material_id):
             connection.execute("DELETE FROM tokens WHERE key_id = ? AND material_id = ?", (key_id, material_id))
+        case PutKeyStore() | RemoveKeyStore():
+            _apply_to_stores(connection, write)
         case _:
             assert_never(write)
+
+
+def _apply_to_stores(connection: sqlite3.Connection, write: PutKeyStore | RemoveKeyStore) -> None:
+    if isinstance(write, RemoveKeyStore):
+        connection.execute("DELETE FROM key_stores WHERE store_id = ?", (write.store_id,))
+        return
+    store = write.store
+    if store.version == 1:
+        put = "INSERT INTO key_stores (body, version, store_id) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+        changed = connection.execute(put, (key_store_body(store), store.version, store.store_id))
+    else:
+        put = "UPDATE key_stores SET body = ?, version = ? WHERE store_id = ? AND version = ?"
+        changed = connection.execute(put, (key_store_body(store), store.version, store.store_id, store.version - 1))
+    _assert_grew(changed, f"custom key store {store.store_id}", store.version)
 
 
 def _put_key(connection: sqlite3.Connection, key: KmsKey) -> None:
@@ -156,6 +176,8 @@ def load_writes(connection: sqlite3.Connection) -> Iterator[Write]:
         yield PutTombstone(tombstone=tombstone_from_row(row))
     for row in connection.execute(_SELECT_ALIASES):
         yield PutAlias(alias=alias_from_row(row))
+    for (body,) in connection.execute("SELECT body FROM key_stores ORDER BY store_id"):
+        yield PutKeyStore(store=key_store_from_body(body))
     for key_id, body in connection.execute("SELECT key_id, body FROM grants ORDER BY sequence"):
         yield PutGrant(key_id=key_id, grant=grant_from_body(body))
     for key_id, material_id, token in connection.execute(

@@ -144,7 +144,22 @@ def _add_imports(connection: sqlite3.Connection) -> None:
     connection.execute("ALTER TABLE keys ADD COLUMN imports TEXT NOT NULL DEFAULT '[]'")
 
 
-MIGRATIONS: tuple[Migration, ...] = (_create_first_tables, _create_grants, _add_imports)
+# One row per custom key store; what it is is JSON, since nobody asks by it.
+_KEY_STORES_TABLE = """
+    CREATE TABLE key_stores (
+        store_id TEXT PRIMARY KEY,
+        body     TEXT NOT NULL,
+        version  INTEGER NOT NULL CHECK (version >= 1)
+    ) STRICT, WITHOUT ROWID
+    """
+
+
+def _create_key_stores(connection: sqlite3.Connection) -> None:
+    connection.execute(_KEY_STORES_TABLE)
+    connection.execute("ALTER TABLE keys ADD COLUMN key_store TEXT")
+
+
+MIGRATIONS: tuple[Migration, ...] = (_create_first_tables, _create_grants, _add_imports, _create_key_stores)
 """In order; each turns a file of version n into one of version n + 1. What has been released is never edited."""
 
 

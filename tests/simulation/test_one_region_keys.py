@@ -157,20 +157,6 @@ async def test_an_unknown_word_is_refused_with_the_known_ones(kms: OneRegion, me
     )
 
 
-@pytest.mark.parametrize(
-    "parameters",
-    [
-        {"Origin": "AWS_CLOUDHSM", "CustomKeyStoreId": "cks-1234567890abcdef0"},
-        {"CustomKeyStoreId": "cks-1234567890abcdef0"},
-    ],
-)
-@one_region()
-async def test_what_this_version_does_not_offer_it_says(kms: OneRegion, parameters: dict[str, Any]) -> None:
-    refusal = await kms.refusal("alice", "CreateKey", **parameters)
-    assert refusal.code == "UnsupportedOperationException"
-    assert refusal.message.endswith("is not offered by regionsim yet.")
-
-
 @one_region()
 async def test_tags_are_kept_and_need_a_permission_of_their_own(kms: OneRegion) -> None:
     key_id = await kms.create_key(Tags=tags("Team", "team", value=""))

@@ -16,6 +16,7 @@ from regionsim.kms.model import Shape, ShapeType, model
 from regionsim.kms.operations.registry import REGISTRY
 from regionsim.kms.shapes import encode, problems, unknown_members
 from tests.simulation.importing import FIRST, in_days, sent
+from tests.simulation.key_stores import ON_CLUSTER, ON_PROXY, OTHER_CLUSTER
 from tests.simulation.one_region import OneRegion, one_region
 
 TYPES: dict[ShapeType, tuple[type, ...]] = {
@@ -148,6 +149,23 @@ async def macs_and_key_pairs(call: Callable[..., Awaitable[dict[str, Any]]], sym
     await call("Decrypt", CiphertextBlob=blob, **rsa)
 
 
+async def key_stores(kms: OneRegion, call: Any) -> None:
+    external = (await call("CreateCustomKeyStore", CustomKeyStoreName="theirs", **ON_PROXY))["CustomKeyStoreId"]
+    store_id = (await call("CreateCustomKeyStore", CustomKeyStoreName="ours", **ON_CLUSTER))["CustomKeyStoreId"]
+    await call("DescribeCustomKeyStores", Limit=1)
+    await call("DescribeCustomKeyStores")
+    await call("UpdateCustomKeyStore", CustomKeyStoreId=store_id, NewCustomKeyStoreName="still ours")
+    for known in (external, store_id):
+        await call("ConnectCustomKeyStore", CustomKeyStoreId=known)
+    await kms.sleep_seconds(301)
+    await call("CreateKey", Origin="AWS_CLOUDHSM", CustomKeyStoreId=store_id)
+    await call("CreateKey", Origin="EXTERNAL_KEY_STORE", CustomKeyStoreId=external, XksKeyId="key-1")
+    await call("DisconnectCustomKeyStore", CustomKeyStoreId=store_id)
+    backing = {**ON_CLUSTER, "CloudHsmClusterId": OTHER_CLUSTER}
+    empty = (await call("CreateCustomKeyStore", CustomKeyStoreName="more", **backing))["CustomKeyStoreId"]
+    await call("DeleteCustomKeyStore", CustomKeyStoreId=empty)
+
+
 async def responses(kms: OneRegion) -> dict[str, list[dict[str, Any]]]:
     """Responses of every operation, each to parameters that fit AWS's request shape."""
     found: dict[str, list[dict[str, Any]]] = {}
@@ -188,6 +206,7 @@ async def responses(kms: OneRegion) -> dict[str, list[dict[str, Any]]]:
     await call("EnableKey", KeyId=single)
     await tags_and_grants(call, single)
     await imports(kms, call)
+    await key_stores(kms, call)
     await macs_and_key_pairs(call, single)
     await rotations_and_deletions(kms, call, single)
     return found

@@ -14,8 +14,9 @@ from tests.simulation.importing import FIRST, FOR_GOOD, external_key, sent
 from tests.simulation.one_region import OneRegion, one_region
 from tests.unit.kms.key_state_guide import IMPORTING, STATES, origin_in, wanted
 
+STORE_OPERATIONS = {name for name in REGISTRY if "CustomKeyStore" in name}
 ALL_STATES = (*STATES, "PendingReplicaDeletion")
-KEYLESS = {"CreateKey", "ListKeys", "GenerateRandom", "ListRetirableGrants"}
+KEYLESS = {*STORE_OPERATIONS, "CreateKey", "ListKeys", "GenerateRandom", "ListRetirableGrants"}
 ALICE, BOB = (f"arn:aws:iam::111122223333:user/{name}" for name in ("alice", "bob"))
 BESIDES_THE_KEY: dict[str, dict[str, Any]] = {
     "Encrypt": {"Plaintext": b"order 4711"},

@@ -56,6 +56,10 @@ class GenerateDataKeyPairWithoutPlaintext(Operation[GenerateDataKeyPairWithoutPl
     ) -> Plan[GenerateDataKeyPairWithoutPlaintextRequest]:
         values = {"kms:DataKeyPairSpec": request.key_pair_spec, "kms:EncryptionAlgorithm": SYMMETRIC}
         key = allowed_key(view, call, request, values, request.encryption_context)
+        if key.regional.key_store is not None:
+            raise UnsupportedOperationException(
+                f"{key.arn} origin is {key.shared.origin} which is not valid for this operation."
+            )
         require_kind(self.name, key, KeyUsage.ENCRYPT_DECRYPT, SYMMETRIC)
         spec = KeySpec(request.key_pair_spec)
         if not is_offered(spec, partition_of(view.region).name):

@@ -13,12 +13,13 @@ from typing import Any
 
 from regionsim.kms import hsm_jobs
 from regionsim.kms.encryption_context import canonical
-from regionsim.kms.errors import UnsupportedOperationException, ValidationException
+from regionsim.kms.errors import CustomKeyStoreNotFoundException, UnsupportedOperationException, ValidationException
 from regionsim.kms.grants import require_grant_tokens
 from regionsim.kms.hsm_jobs import HsmAnswer
 from regionsim.kms.key_identifiers import alias_in, resolve
 from regionsim.kms.key_specs import KeyUsage
 from regionsim.kms.key_states import require_state
+from regionsim.kms.key_stores import KeyStore
 from regionsim.kms.key_usages import require_algorithm, require_usage
 from regionsim.kms.operations.encryption import (
     SYMMETRIC,
@@ -119,6 +120,18 @@ class GenerateRandomRequest:
     recipient: Mapping[str, Any] | None = field(default=None, repr=False)
 
 
+def _cluster_store(view: View, call: Call, store_id: str) -> KeyStore:
+    """The caller's connected store of that id, with a cluster that can draw random numbers. Errors: what stands against
+    it."""
+    store = view.state.key_store(store_id)
+    if store is None or store.account != call.caller.account:
+        raise CustomKeyStoreNotFoundException(f"The custom key store '{store_id}' does not exist.")
+    if store.cluster_id is None:
+        raise UnsupportedOperationException(f"A {store.type} key store generates no random bytes.")
+    store.require("GenerateRandom")
+    return store
+
+
 class GenerateRandom(Operation[GenerateRandomRequest]):
     name = "GenerateRandom"
     job_type = hsm_jobs.GenerateRandom
@@ -133,10 +146,11 @@ class GenerateRandom(Operation[GenerateRandomRequest]):
             raise ValidationException("NumberOfBytes is required.")
         require_without_key(view, call.caller, "kms:GenerateRandom")
         refuse_recipient(request.recipient)
+        store = None
         if request.custom_key_store_id is not None:
-            raise UnsupportedOperationException("Custom key stores are not offered by regionsim yet.")
+            store = _cluster_store(view, call, request.custom_key_store_id)
         job = hsm_jobs.GenerateRandom(byte_count=request.number_of_bytes)
-        return Plan(call=call, request=request, region=view.region, now_ns=view.now_ns, job=job)
+        return Plan(call=call, request=request, region=view.region, now_ns=view.now_ns, job=job, key_store=store)
 
     def answer(self, plan: Plan[GenerateRandomRequest], answer: HsmAnswer | None) -> Outcome:
         assert isinstance(answer, hsm_jobs.RandomGenerated)

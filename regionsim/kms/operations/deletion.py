@@ -6,15 +6,16 @@ KMS does not (1 to 6 and 31 to 365 days) is UNVERIFIED (ours).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
 from regionsim.kms.errors import ValidationException
 from regionsim.kms.hsm_jobs import HsmAnswer
-from regionsim.kms.key import KeyState
+from regionsim.kms.key import KeyState, KmsKey
 from regionsim.kms.key_identifiers import resolve
 from regionsim.kms.key_states import require_state
+from regionsim.kms.key_stores import put_away
 from regionsim.kms.metadata import epoch_seconds
 from regionsim.kms.operations.lifecycle import KeyRequest
 from regionsim.kms.permission import require_on_key
@@ -74,6 +75,15 @@ class ScheduleKeyDeletion(Operation[ScheduleKeyDeletionRequest]):
         return Outcome(response=response, writes=(PutKey(key=key),), facts={"responseElements": recorded})
 
 
+def _cancelled(view: View, key: KmsKey) -> KmsKey:
+    """The key as CancelKeyDeletion leaves it; Unavailable, while its custom key store is not connected."""
+    membership = key.regional.key_store
+    store = None if membership is None else view.state.key_store(membership.store_id)
+    if store is None or store.is_connected:
+        return deletion_cancelled(key)
+    return replace(put_away(deletion_cancelled(key)), version=key.version + 1)
+
+
 class CancelKeyDeletion(Operation[KeyRequest]):
     """The key is Disabled, whatever it was before."""
 
@@ -90,7 +100,7 @@ class CancelKeyDeletion(Operation[KeyRequest]):
         key = resolve(view.state, call.caller, request.key_id, operation=self.name, takes_alias=False)
         require_on_key(view, call.caller, "kms:CancelKeyDeletion", key)
         require_state(self.name, key)
-        return Plan(call=call, request=request, region=view.region, now_ns=view.now_ns, keys=(deletion_cancelled(key),))
+        return Plan(call=call, request=request, region=view.region, now_ns=view.now_ns, keys=(_cancelled(view, key),))
 
     def answer(self, plan: Plan[KeyRequest], answer: HsmAnswer | None) -> Outcome:
         arn = plan.key.arn

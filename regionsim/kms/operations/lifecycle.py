@@ -11,7 +11,13 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from regionsim.kms import hsm_jobs
-from regionsim.kms.errors import LimitExceededException, UnsupportedOperationException, ValidationException
+from regionsim.kms.errors import (
+    CustomKeyStoreNotFoundException,
+    LimitExceededException,
+    UnsupportedOperationException,
+    ValidationException,
+    XksKeyAlreadyInUseException,
+)
 from regionsim.kms.grants import require_grant_tokens
 from regionsim.kms.hsm_jobs import HsmAnswer
 from regionsim.kms.imports import rest_state
@@ -22,12 +28,15 @@ from regionsim.kms.key import (
     Origin,
     RegionalProperties,
     SharedProperties,
+    StoreMembership,
 )
 from regionsim.kms.key_identifiers import alias_in, resolve
 from regionsim.kms.key_policies import checked_policy, default_policy
-from regionsim.kms.key_specs import KeySpec, KeyUsage, is_offered, use_of
+from regionsim.kms.key_specs import KeySpec, KeyUsage, is_offered, is_symmetric, use_of
 from regionsim.kms.key_states import require_state
+from regionsim.kms.key_stores import turned
 from regionsim.kms.metadata import key_metadata
+from regionsim.kms.outside import AboutCluster, AboutExternalKey, Inquiry, refusal_of_key
 from regionsim.kms.pages import page, read_marker
 from regionsim.kms.permission import require_on_key, require_without_key
 from regionsim.kms.plan import Call, Operation, Outcome, Plan, Reads, View
@@ -54,6 +63,7 @@ class CreateKeyRequest:
     bypass_policy_lockout_safety_check: bool = False
     tags: Sequence[Mapping[str, str]] = ()
     multi_region: bool = False
+    xks_key_id: str | None = None
 
     def kind(self, region: str) -> tuple[KeySpec, KeyUsage]:
         """The spec and usage asked for.
@@ -73,10 +83,16 @@ class CreateKeyRequest:
             raise UnsupportedOperationException(f"KeySpec {spec} is not supported in {region}.")
         return spec, usage
 
-    def require_offered_origin(self, spec: KeySpec) -> None:
-        """Errors: UnsupportedOperationException for custom key stores, and for specs whose material KMS must make."""
-        if self.origin not in (Origin.AWS_KMS, Origin.EXTERNAL) or self.custom_key_store_id is not None:
-            raise UnsupportedOperationException(f"Origin {self.origin} is not offered by regionsim yet.")
+    def require_fitting_origin(self, spec: KeySpec) -> None:
+        """Errors: ValidationException where the parameters of a custom key store do not fit together;
+        UnsupportedOperationException for a kind of key that does not have the origin."""
+        in_store = self.origin in (Origin.AWS_CLOUDHSM, Origin.EXTERNAL_KEY_STORE)
+        if in_store != (self.custom_key_store_id is not None):
+            raise ValidationException(f"CustomKeyStoreId does not go with Origin {self.origin}.")
+        if (self.origin == Origin.EXTERNAL_KEY_STORE) != (self.xks_key_id is not None):
+            raise ValidationException(f"XksKeyId does not go with Origin {self.origin}.")
+        if in_store and (self.multi_region or not is_symmetric(spec)):
+            raise UnsupportedOperationException("A custom key store holds symmetric, single-Region keys only.")
         if self.origin == Origin.EXTERNAL and not is_importable(spec):
             raise UnsupportedOperationException(f"KeySpec {spec} is not supported with Origin {self.origin}.")
 
@@ -97,6 +113,8 @@ class CreateKey(Operation[CreateKeyRequest]):
         "Policy",
         "MultiRegion",
         "Tags",
+        "CustomKeyStoreId",
+        "XksKeyId",
     )
     recorded_defaults = MappingProxyType(
         {
@@ -111,13 +129,15 @@ class CreateKey(Operation[CreateKeyRequest]):
     )
 
     def reads(self, request: CreateKeyRequest) -> Reads:
-        return Reads()
+        store_id = request.custom_key_store_id
+        return Reads() if store_id is None else Reads(key_stores=(store_id,))
 
     def plan(self, view: View, call: Call, request: CreateKeyRequest) -> Plan[CreateKeyRequest]:
         spec, usage = request.kind(view.region)
         tags = checked_tags(request.tags)
         require_may_create(view, call, spec, usage, request)
-        request.require_offered_origin(spec)
+        request.require_fitting_origin(spec)
+        membership = _place_in_store(view, call, request)
         require_room_for_key(view, call.caller.account)
         account = call.caller.account
         shared = SharedProperties(
@@ -135,6 +155,7 @@ class CreateKey(Operation[CreateKeyRequest]):
             description=request.description,
             tags=tags,
             created_at_ns=view.now_ns,
+            key_store=membership,
         )
         key = KmsKey(shared=shared, regional=regional)
         if request.policy is not None:
@@ -143,7 +164,14 @@ class CreateKey(Operation[CreateKeyRequest]):
             key = KmsKey(shared=shared, regional=replace(regional, policy=policy))
         job = None if shared.is_imported else hsm_jobs.CreateBackingKey(key_id=shared.key_id, spec=spec)
         plan = Plan(call=call, request=request, region=view.region, now_ns=view.now_ns, keys=(key,), job=job)
-        return replace(plan, makes_key_for=account)
+        plan = replace(plan, makes_key_for=account)
+        if membership is None:
+            return plan
+        if view.outside_word is None:
+            return replace(plan, inquiry=_inquiry_about(view, membership))
+        if view.outside_word.problem is not None:
+            raise refusal_of_key(view.outside_word.problem)
+        return plan
 
     def answer(self, plan: Plan[CreateKeyRequest], answer: HsmAnswer | None) -> Outcome:
         key = plan.key
@@ -239,14 +267,46 @@ class EnableKey(Operation[KeyRequest]):
 
     def answer(self, plan: Plan[KeyRequest], answer: HsmAnswer | None) -> Outcome:
         facts = {"responseElements": {"keyId": plan.key.arn}}
-        if plan.key.state is self.state_after:
-            return Outcome(facts=facts)
-        return Outcome(writes=(PutKey(key=plan.key.with_regional(state=self.state_after)),), facts=facts)
+        after = turned(plan.key, self.state_after)
+        return Outcome(writes=() if after is plan.key else (PutKey(key=after),), facts=facts)
 
 
 class DisableKey(EnableKey):
     name = "DisableKey"
     state_after = KeyState.DISABLED
+
+
+def _place_in_store(view: View, call: Call, request: CreateKeyRequest) -> StoreMembership | None:
+    """Where the key is to be kept, when that is a custom key store.
+
+    Errors: the refusals for a store that is not there, not connected or of another type, and for an external key that
+    another key has.
+    """
+    if request.custom_key_store_id is None:
+        return None
+    store = view.state.key_store(request.custom_key_store_id)
+    if store is None or store.account != call.caller.account:
+        raise CustomKeyStoreNotFoundException(f"The custom key store '{request.custom_key_store_id}' does not exist.")
+    if store.type != request.origin:
+        raise ValidationException(f"Origin {request.origin} does not go with a {store.type} key store.")
+    store.require("CreateKey")
+    membership = StoreMembership(store_id=store.store_id, cluster_id=store.cluster_id, xks_key_id=request.xks_key_id)
+    for key_id in view.state.keys_in_store(store.store_id):
+        key = view.state.key(key_id)
+        others = None if key is None else key.regional.key_store
+        if request.xks_key_id is not None and others is not None and others.xks_key_id == request.xks_key_id:
+            raise XksKeyAlreadyInUseException(f"The external key {request.xks_key_id} is in use by another KMS key.")
+    return membership
+
+
+def _inquiry_about(view: View, membership: StoreMembership) -> Inquiry:
+    """What must be known before a key is made in a store."""
+    store = view.state.key_store(membership.store_id)
+    assert store is not None, "it was found just now"
+    if store.proxy is not None and membership.xks_key_id is not None:
+        return AboutExternalKey(proxy=store.proxy, xks_key_id=membership.xks_key_id)
+    assert store.cluster_id is not None, "a store has a cluster or a proxy"
+    return AboutCluster(cluster_id=store.cluster_id)
 
 
 def require_may_create(view: View, call: Call, spec: KeySpec, usage: KeyUsage, request: CreateKeyRequest) -> None:

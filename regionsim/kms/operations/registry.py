@@ -9,6 +9,7 @@ from typing import Any
 from regionsim.kms.errors import UnknownOperationException
 from regionsim.kms.operations import (
     aliases,
+    custom_key_stores,
     data_key_pairs,
     data_keys,
     deletion,
@@ -31,6 +32,12 @@ _OPERATIONS: tuple[Operation[Any], ...] = (
     aliases.DeleteAlias(),
     aliases.ListAliases(),
     aliases.UpdateAlias(),
+    custom_key_stores.ConnectCustomKeyStore(),
+    custom_key_stores.CreateCustomKeyStore(),
+    custom_key_stores.DeleteCustomKeyStore(),
+    custom_key_stores.DescribeCustomKeyStores(),
+    custom_key_stores.DisconnectCustomKeyStore(),
+    custom_key_stores.UpdateCustomKeyStore(),
     data_key_pairs.GenerateDataKeyPair(),
     data_key_pairs.GenerateDataKeyPairWithoutPlaintext(),
     data_keys.GenerateDataKey(),

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from regionsim.kms import hsm_jobs
 from regionsim.kms.errors import KMSInvalidStateException, UnsupportedOperationException
 from regionsim.kms.hsm_jobs import HsmAnswer
-from regionsim.kms.key import KeyState, KmsKey
+from regionsim.kms.key import KmsKey
 from regionsim.kms.key_specs import KeyUsage, is_mac, is_symmetric
 from regionsim.kms.metadata import algorithm_list
 from regionsim.kms.operations.encryption import current_material, raise_dry_run
@@ -134,7 +134,8 @@ class GetPublicKey(Operation[GetPublicKeyRequest]):
         spec = key.shared.spec
         if is_symmetric(spec) or is_mac(spec):
             raise UnsupportedOperationException(f"{key.arn} key spec is {spec} which is not valid for {self.name}.")
-        if key.state is KeyState.PENDING_IMPORT:
+        current = key.shared.current_material_id
+        if current is None or (key.shared.is_imported and view.state.material(key.key_id, current) is None):
             # The table lets a key that waits for its material through; it has no public half yet. Source: ours.
             raise KMSInvalidStateException(f"{key.arn} is pending import.")
         job = hsm_jobs.ReadPublicKey(material=current_material(view, key), spec=spec)

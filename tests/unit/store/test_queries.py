@@ -21,10 +21,12 @@ from regionsim.kms.key import (
     RegionalProperties,
     RotationType,
     SharedProperties,
+    StoreMembership,
     replicas_in,
 )
 from regionsim.kms.key_specs import KeySpec, KeyUsage
-from regionsim.kms.writes import PutAlias, PutKey, RemoveAlias, RemoveKey
+from regionsim.kms.key_stores import ConnectionState, KeyStore, ProxySettings, StoreType
+from regionsim.kms.writes import PutAlias, PutKey, PutKeyStore, RemoveAlias, RemoveKey, RemoveKeyStore
 from regionsim.store import queries
 from regionsim.store.key_rows import ALIAS_COLUMNS, KEY_COLUMNS, key_from_row, key_row
 from regionsim.store.schema import migrate
@@ -80,6 +82,9 @@ FULL = KmsKey(
         deletion_at_ns=8,
         pending_window_days=9,
         move=PrimaryMove(from_region=REGION, to_region="eu-west-1", since_version=4),
+        key_store=StoreMembership(
+            store_id="cks-1", cluster_id="cluster-1", xks_key_id="key 1", state_behind=KeyState.DISABLED
+        ),
         imports=(Import(material_id=material_id(1)), Import(material_id=material_id(2), valid_to_ns=2**62)),
     ),
     version=1,
@@ -95,6 +100,41 @@ def test_every_property_of_a_key_is_stored(raw: sqlite3.Connection):
     (loaded, _) = queries.load_writes(raw)
     assert loaded == PutKey(key=FULL)
     assert key_from_row(key_row(FULL)) == FULL
+
+
+@pytest.mark.parametrize("is_external", [False, True])
+def test_every_property_of_a_custom_key_store_is_stored(raw: sqlite3.Connection, is_external: bool):
+    proxy = ProxySettings(
+        connectivity="VPC_ENDPOINT_SERVICE",
+        uri_endpoint="https://e",
+        uri_path="/p",
+        access_key_id="A",
+        secret="S",
+        vpc_service_name="n",
+        vpc_service_owner="o",
+    )
+    store = KeyStore(
+        store_id="cks-1",
+        account=ACCOUNT,
+        name="ours",
+        type=StoreType.EXTERNAL_KEY_STORE if is_external else StoreType.AWS_CLOUDHSM,
+        created_at_ns=7,
+        state=ConnectionState.FAILED,
+        error_code="NETWORK_ERRORS",
+        until_ns=2**62,
+        cluster_id=None if is_external else "cluster-1",
+        trust_anchor=None if is_external else "certificate",
+        password=None if is_external else "kmsPswd",
+        proxy=proxy if is_external else None,
+    )
+    apply(raw, PutKeyStore(store=store))
+    changed = store.changed(name="still ours")
+    apply(raw, PutKeyStore(store=changed))
+    assert list(queries.load_writes(raw)) == [PutKeyStore(store=changed)]
+    with pytest.raises(AssertionError, match="is not the stored one plus one"):
+        apply(raw, PutKeyStore(store=changed))
+    apply(raw, RemoveKeyStore(store_id="cks-1"))
+    assert list(queries.load_writes(raw)) == []
 
 
 def test_there_is_a_column_for_each_property():

@@ -88,6 +88,16 @@ def test_every_table_is_strict(path: Path):
         "SELECT name, strict FROM pragma_table_list WHERE schema = 'main' AND name NOT LIKE 'sqlite_%'"
     )
     strict = dict(listed.fetchall())
-    assert set(strict) == {"meta", "keys", "tokens", "aliases", "outbox", "audit_segments", "tombstones", "grants"}
+    assert set(strict) == {
+        "meta",
+        "keys",
+        "tokens",
+        "aliases",
+        "outbox",
+        "audit_segments",
+        "tombstones",
+        "grants",
+        "key_stores",
+    }
     assert set(strict.values()) == {1}
     raw.close()

@@ -1,0 +1,218 @@
+"""What backs custom key stores in simulation: clusters with HSMs of their own, proxies with keys of their own.
+
+A cluster is a domain that belongs to no Region: what it exports is the handle by which KMS knows its keys. A cluster or
+proxy that is not described here comes to be when it is first asked for, healthy, and takes every credential; one that
+is described (`clusters`, `proxies`) is as it is described, and can be broken there. None of it outlives the process.
+
+Source: ours; KMS Developer Guide, "CloudHSM key stores" and "External key stores" (what is checked).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from regionsim.hsm.algorithms.key_pair import Draws
+from regionsim.hsm.algorithms.symmetric import AES_KEY_BYTES, GCM_NONCE_BYTES, AeadKey
+from regionsim.hsm.confined import Confined
+from regionsim.hsm.domain import DomainState
+from regionsim.hsm.key_store_port import PROXY_DEADLINE_NS, ExternallySealed, ProxyRequest
+from regionsim.hsm.memory import HsmMemory
+from regionsim.hsm.replication_keys import ReplicationRegistry
+from regionsim.kms.errors import InvalidCiphertextException
+from regionsim.kms.hsm_jobs import CLUSTER_HANDLE, BackingKeyCreated, HsmAnswer, MaterialRef, RequestJob
+from regionsim.kms.key_stores import ProxySettings
+from regionsim.kms.outside import AboutCluster, AboutExternalKey, AboutProxy, Inquiry, OutsideError, Problem, Word
+from regionsim.runtime.clock import ReadableClock
+from regionsim.runtime.entropy import Entropy, Stream
+from regionsim.runtime.loop import is_real_time
+from regionsim.runtime.tasks import sleep
+
+_MS = 1_000_000
+_JOB_NS = 6 * _MS
+_QUESTION_NS = 200 * _MS
+
+
+@dataclass(slots=True, kw_only=True)
+class Cluster:
+    """One CloudHSM cluster. `password` and `trust_anchor` None: any will do. `certificate` says which clusters are
+    related."""
+
+    is_active: bool = True
+    is_reachable: bool = True
+    hsm_count: int = 2
+    certificate: str = "one for all"
+    password: str | None = None
+    trust_anchor: str | None = None
+    user_problem: Problem | None = None
+    memory: HsmMemory | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Proxy:
+    """One external key store proxy, with the keys behind it. `secret` None: any will do.
+
+    `has_any_key`: a key that is asked for and not there is made.
+    """
+
+    latency_ns: int = 20 * _MS
+    is_reachable: bool = True
+    is_healthy: bool = True
+    is_sound: bool = True
+    secret: str | None = None
+    has_any_key: bool = True
+    keys: dict[str, ExternalKey] = field(default_factory=dict)
+
+
+class ExternalKey(Confined):
+    """An AES-256 key of somebody else's key manager."""
+
+    __slots__ = ("aead", "is_enabled")
+
+    def __init__(self, raw: bytes, *, is_enabled: bool = True) -> None:
+        self.aead = AeadKey(raw)
+        self.is_enabled = is_enabled
+
+
+class SimulatedStores:
+    """Everything that backs custom key stores in one Region."""
+
+    def __init__(self, region: str, *, entropy: Entropy, clock: ReadableClock) -> None:
+        self.clusters: dict[str, Cluster] = {}
+        self.proxies: dict[tuple[str, str], Proxy] = {}
+        self.makes_what_is_missing = True
+        self._region = region
+        self._clock = clock
+        self._stream = entropy.stream(f"key-stores/{region}")
+        self._draws = Draws(stream=self._stream, is_seeded=not is_real_time())
+        self._times = entropy.stream(f"key-stores/{region}/times")
+
+    async def ask(self, inquiry: Inquiry) -> Word:
+        """The answer to an inquiry."""
+        match inquiry:
+            case AboutCluster():
+                await sleep(_drawn(_QUESTION_NS, self._times))
+                return Word(problem=self._cluster_problem(inquiry))
+            case AboutProxy(proxy=settings):
+                return Word(problem=await self._proxy_problem(settings))
+            case AboutExternalKey(proxy=settings, xks_key_id=key_id):
+                problem = await self._proxy_problem(settings)
+                return Word(problem=problem or self._key_problem(settings, key_id))
+
+    async def in_cluster(self, cluster_id: str, job: RequestJob) -> HsmAnswer:
+        """One job of a key of that cluster. Errors: OutsideError; what the job refuses."""
+        await sleep(_drawn(_JOB_NS, self._times))
+        cluster = self._cluster(cluster_id)
+        if cluster is None:
+            raise OutsideError(Problem.CLUSTER_NOT_FOUND)
+        if not cluster.is_active or not cluster.is_reachable or cluster.hsm_count < 1:
+            raise OutsideError(Problem.NETWORK_ERRORS)
+        answer = self._memory(cluster, cluster_id).perform(_with_tokens(job))
+        if isinstance(answer, BackingKeyCreated):
+            return BackingKeyCreated(material=_handle(answer.material))
+        return answer
+
+    async def seal(self, request: ProxyRequest, plaintext: bytes, associated: bytes) -> ExternallySealed:
+        """Encrypt under an external key. Errors: OutsideError."""
+        key = await self._key(request)
+        iv = self._stream.bytes(GCM_NONCE_BYTES)
+        return ExternallySealed(iv=iv, sealed=key.aead.seal(iv, plaintext, associated))
+
+    async def unseal(self, request: ProxyRequest, sealed: ExternallySealed, associated: bytes) -> bytes:
+        """Decrypt under an external key. Errors: OutsideError."""
+        key = await self._key(request)
+        try:
+            return key.aead.unseal(sealed.iv, sealed.sealed, associated)
+        except InvalidCiphertextException:
+            # A proxy says so in its own words.
+            raise OutsideError(Problem.XKS_CIPHERTEXT) from None
+
+    def _cluster(self, cluster_id: str) -> Cluster | None:
+        if cluster_id not in self.clusters and self.makes_what_is_missing:
+            self.clusters[cluster_id] = Cluster()
+        return self.clusters.get(cluster_id)
+
+    def _memory(self, cluster: Cluster, cluster_id: str) -> HsmMemory:
+        if cluster.memory is None:
+            domain = DomainState.found(self._region, self._clock.now_ns(), self._stream)
+            cluster.memory = HsmMemory(domain, ReplicationRegistry(), self._draws)
+        return cluster.memory
+
+    def _cluster_problem(self, asked: AboutCluster) -> Problem | None:
+        cluster = self._cluster(asked.cluster_id)
+        if cluster is None:
+            return Problem.CLUSTER_NOT_FOUND
+        related = None if asked.related_to is None else self._cluster(asked.related_to)
+        found = {
+            Problem.CLUSTER_NOT_ACTIVE: not cluster.is_active,
+            Problem.NETWORK_ERRORS: not cluster.is_reachable,
+            Problem.NOT_RELATED: related is not None and related.certificate != cluster.certificate,
+            Problem.WRONG_TRUST_ANCHOR: _differs(asked.trust_anchor, cluster.trust_anchor),
+            Problem.INSUFFICIENT_CLOUDHSM_HSMS: cluster.hsm_count < asked.hsm_count,
+            Problem.INVALID_CREDENTIALS: _differs(asked.password, cluster.password),
+        }
+        first = next((problem for problem, is_so in found.items() if is_so), None)
+        return first or (cluster.user_problem if asked.password is not None else None)
+
+    def _proxy(self, settings: ProxySettings) -> Proxy | None:
+        if settings.address not in self.proxies and self.makes_what_is_missing:
+            self.proxies[settings.address] = Proxy()
+        return self.proxies.get(settings.address)
+
+    async def _proxy_problem(self, settings: ProxySettings) -> Problem | None:
+        """What the proxy's answer says, or that none came in time."""
+        proxy = self._proxy(settings)
+        if proxy is None or not proxy.is_reachable:
+            await sleep(_drawn(_JOB_NS, self._times))
+            return Problem.XKS_PROXY_NOT_REACHABLE
+        latency_ns = _drawn(proxy.latency_ns, self._times)
+        await sleep(min(latency_ns, PROXY_DEADLINE_NS))
+        if latency_ns >= PROXY_DEADLINE_NS:
+            return Problem.XKS_PROXY_TIMED_OUT
+        found = {
+            Problem.XKS_PROXY_ACCESS_DENIED: _differs(settings.secret, proxy.secret),
+            Problem.XKS_PROXY_INVALID_RESPONSE: not proxy.is_sound,
+            Problem.XKS_PROXY_NOT_REACHABLE: not proxy.is_healthy,
+        }
+        return next((problem for problem, is_so in found.items() if is_so), None)
+
+    def _key_problem(self, settings: ProxySettings, key_id: str) -> Problem | None:
+        proxy = self._proxy(settings)
+        assert proxy is not None, "it has just answered"
+        if key_id not in proxy.keys and proxy.has_any_key:
+            proxy.keys[key_id] = ExternalKey(self._stream.bytes(AES_KEY_BYTES))
+        key = proxy.keys.get(key_id)
+        if key is None:
+            return Problem.XKS_KEY_NOT_FOUND
+        return None if key.is_enabled else Problem.XKS_KEY_UNFIT
+
+    async def _key(self, request: ProxyRequest) -> ExternalKey:
+        problem = await self._proxy_problem(request.proxy)
+        problem = problem or self._key_problem(request.proxy, request.xks_key_id)
+        if problem is not None:
+            raise OutsideError(problem)
+        return self.proxies[request.proxy.address].keys[request.xks_key_id]
+
+
+def _differs(given: str | None, wanted: str | None) -> bool:
+    return given is not None and wanted is not None and given != wanted
+
+
+def _drawn(usual_ns: int, times: Stream) -> int:
+    """About that long: half of it at least, and now and then twice."""
+    share = times.random()
+    return round(usual_ns * (0.5 + share * share * 1.5))
+
+
+def _handle(material: MaterialRef) -> MaterialRef:
+    return replace(material, token=CLUSTER_HANDLE + material.token)
+
+
+def _with_tokens(job: RequestJob) -> RequestJob:
+    """The job with the cluster's own tokens in place of the handles that KMS has."""
+    named: dict[str, Any] = {
+        name: replace(ref, token=ref.token.removeprefix(CLUSTER_HANDLE))
+        for name in ("material", "source", "destination")
+        if isinstance(ref := getattr(job, name, None), MaterialRef)
+    }
+    return replace(job, **named) if named else job

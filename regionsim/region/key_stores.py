@@ -1,0 +1,176 @@
+"""Custom key stores in a Region: jobs of their keys go to what backs them, and connections come and go by the calendar.
+
+A job of a key that a cluster keeps is done by the cluster. A job of a key with an external key is done by our HSMs and
+by the external key's proxy: what our HSMs have encrypted is encrypted once more, and to decrypt it the proxy comes
+first. ReEncrypt between keepers is two jobs; else a call has one.
+
+Source: KMS Developer Guide, "Custom key stores" and "How external key stores work" (double encryption).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from regionsim.hsm.key_store_port import ExternallySealed, KeyStorePort, ProxyRequest
+from regionsim.kms.ciphertext import MalformedBlob, build, parse
+from regionsim.kms.errors import InvalidCiphertextException, KmsError, KMSInternalException, KMSInvalidStateException
+from regionsim.kms.hsm_jobs import (
+    CreateBackingKey,
+    DataKeyGenerated,
+    Decrypt,
+    Decrypted,
+    Encrypt,
+    Encrypted,
+    GenerateDataKey,
+    HsmAnswer,
+    ReEncrypt,
+    RequestJob,
+)
+from regionsim.kms.key import KmsKey
+from regionsim.kms.key_stores import ConnectionState, KeyStore, brought_back
+from regionsim.kms.outside import AboutCluster, AboutProxy, Inquiry, OutsideError, Word, connection_error_code, in_words
+from regionsim.kms.writes import PutKey, PutKeyStore
+from regionsim.region.incarnation import Incarnation, key_lock, key_store_lock
+from regionsim.store.errors import StoreError
+
+
+class KeyStores:
+    """The custom key stores of one incarnation of a Region's hosts."""
+
+    def __init__(self, host: Incarnation, port: KeyStorePort) -> None:
+        self._host = host
+        self._port = port
+
+    async def ask(self, inquiry: Inquiry) -> Word:
+        """What backs a store, asked before a call is decided."""
+        return await self._port.ask(inquiry)
+
+    async def perform(self, job: RequestJob, keys: tuple[KmsKey, ...], operation: str, request: str) -> HsmAnswer:
+        """The job, by whoever keeps its keys. Errors: KmsError."""
+        if isinstance(job, ReEncrypt):
+            source, destination = keys
+            decrypt = Decrypt(material=job.source, blob=job.blob, context=job.source_context)
+            opened = await self._perform(decrypt, source, operation, request)
+            assert isinstance(opened, Decrypted)
+            encrypt = Encrypt(material=job.destination, plaintext=opened.plaintext, context=job.destination_context)
+            return await self._perform(encrypt, destination, operation, request)
+        return await self._perform(job, keys[0], operation, request)
+
+    async def in_store(self, job: RequestJob, store: KeyStore, request: str) -> HsmAnswer:
+        """The job of no key, by a store's cluster. Errors: KmsError."""
+        assert store.cluster_id is not None, "only a cluster does anything without a key"
+        self._note(job, store, request)
+        try:
+            return await self._port.in_cluster(store.cluster_id, job)
+        except OutsideError as error:
+            raise KMSInternalException(in_words(error.problem)) from None
+
+    def _note(self, job: RequestJob, store: KeyStore, request: str) -> None:
+        fields = {"job": type(job).__name__, "store": store.store_id, "request": request}
+        self._host.trace.emit(self._host.region, "key_store_request", **fields)
+
+    async def _perform(self, job: RequestJob, key: KmsKey, operation: str, request: str) -> HsmAnswer:
+        membership = key.regional.key_store
+        if membership is None:
+            return await self._host.perform(job, request=request)
+        store = self._host.state.key_store(membership.store_id)
+        assert store is not None, "a store goes after its keys"
+        self._note(job, store, request)
+        try:
+            if membership.cluster_id is not None:
+                return await self._port.in_cluster(membership.cluster_id, job)
+            return await self._through_proxy(job, store, key, operation, request)
+        except OutsideError as error:
+            raise _unusable(error) from None
+
+    async def _through_proxy(
+        self, job: RequestJob, store: KeyStore, key: KmsKey, operation: str, request: str
+    ) -> HsmAnswer:
+        membership = key.regional.key_store
+        assert store.proxy is not None, "an external key store has a proxy"
+        assert membership is not None, "and this key is in it"
+        assert membership.xks_key_id is not None, "with an external key of its own"
+        asked = ProxyRequest(
+            proxy=store.proxy,
+            xks_key_id=membership.xks_key_id,
+            kms_key_arn=key.arn,
+            kms_operation=operation,
+            kms_request_id=request,
+        )
+        match job:
+            case CreateBackingKey():
+                return await self._host.perform(job, request=request)
+            case Encrypt(context=context):
+                made = await self._host.perform(job, request=request)
+                assert isinstance(made, Encrypted)
+                return replace(made, blob=await self._sealed_again(asked, made.blob, context))
+            case GenerateDataKey(context=context):
+                generated = await self._host.perform(job, request=request)
+                assert isinstance(generated, DataKeyGenerated)
+                return replace(generated, blob=await self._sealed_again(asked, generated.blob, context))
+            case Decrypt(blob=blob, context=context):
+                inner = await self._unsealed(asked, blob, context)
+                return await self._host.perform(replace(job, blob=inner), request=request)
+            case _:
+                raise AssertionError(f"{type(job).__name__} is for no key of an external key store")
+
+    async def _sealed_again(self, asked: ProxyRequest, blob: bytes, context: bytes) -> bytes:
+        """The blob with its sealed part encrypted under the external key."""
+        header = parse(blob)
+        sealed = await self._port.seal(asked, header.iv + header.sealed, header.clear + context)
+        return build(header.clear, sealed.iv, sealed.sealed)
+
+    async def _unsealed(self, asked: ProxyRequest, blob: bytes, context: bytes) -> bytes:
+        try:
+            header = parse(blob)
+        except MalformedBlob:
+            raise InvalidCiphertextException from None  # as an HSM says it
+        sealed = ExternallySealed(iv=header.iv, sealed=header.sealed)
+        opened = await self._port.unseal(asked, sealed, header.clear + context)
+        length = len(header.iv)
+        return build(header.clear, opened[:length], opened[length:])
+
+    # The calendar.
+
+    async def settle(self, store_id: str) -> bool:
+        """End what is under way with a store, if its time has come."""
+        host = self._host
+        keys = [key_lock(key_id) for key_id in host.state.keys_in_store(store_id)]
+        async with host.locks.hold([key_store_lock(store_id), *keys]):
+            store, now_ns = host.state.key_store(store_id), host.clock.now_ns()
+            if store is None or store.until_ns is None or store.until_ns > now_ns:
+                return True
+            if store.state is ConnectionState.DISCONNECTING:
+                return await self._committed(store.changed(state=ConnectionState.DISCONNECTED, until_ns=None))
+            return await self._connected(store)
+
+    async def _connected(self, store: KeyStore) -> bool:
+        problem = (await self._port.ask(_health_of(store))).problem
+        if problem is not None:
+            code = connection_error_code(problem)
+            return await self._committed(store.changed(state=ConnectionState.FAILED, error_code=code, until_ns=None))
+        known = [self._host.state.key(key_id) for key_id in self._host.state.keys_in_store(store.store_id)]
+        back = [(key, brought_back(key)) for key in known if key is not None]
+        writes = tuple(PutKey(key=after) for before, after in back if after is not before)
+        return await self._committed(
+            store.changed(state=ConnectionState.CONNECTED, error_code=None, until_ns=None), writes
+        )
+
+    async def _committed(self, store: KeyStore, keys: tuple[PutKey, ...] = ()) -> bool:
+        try:
+            await self._host.commit(writes=(PutKeyStore(store=store), *keys))
+        except StoreError as error:
+            self._host.trace.emit(self._host.region, "key_store_not_stored", error=type(error).__name__)
+            return False
+        return True
+
+
+def _health_of(store: KeyStore) -> Inquiry:
+    if store.proxy is not None:
+        return AboutProxy(proxy=store.proxy)
+    assert store.cluster_id is not None, "a store has a cluster or a proxy"
+    return AboutCluster(cluster_id=store.cluster_id, hsm_count=1, password=store.password)
+
+
+def _unusable(error: OutsideError) -> KmsError:
+    return KMSInvalidStateException(in_words(error.problem))

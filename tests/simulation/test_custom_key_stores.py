@@ -1,0 +1,502 @@
+"""Custom key stores: their connection states, the keys in them, and what happens when their backing fails."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from regionsim.hsm.simulated_stores import Cluster, ExternalKey, Proxy, SimulatedStores
+from regionsim.kms.outside import Problem
+from tests.simulation.key_stores import (
+    ADDRESS,
+    CLUSTER,
+    CREDENTIAL,
+    ENDPOINT,
+    ON_CLUSTER,
+    ON_PROXY,
+    OTHER_CLUSTER,
+    PATH,
+)
+from tests.simulation.one_region import HERE, HOME, OneRegion, one_region
+
+BACKED = pytest.mark.parametrize("backing", [ON_CLUSTER, ON_PROXY], ids=["cluster", "proxy"])
+
+
+def outside(kms: OneRegion) -> SimulatedStores:
+    return kms.simulation.key_stores[HERE]
+
+
+async def store_of(kms: OneRegion, backing: dict[str, Any], name: str = "ours") -> str:
+    found: str = (await kms.call("alice", "CreateCustomKeyStore", CustomKeyStoreName=name, **backing))[
+        "CustomKeyStoreId"
+    ]
+    return found
+
+
+async def described(kms: OneRegion, store_id: str) -> dict[str, Any]:
+    (found,) = (await kms.call("alice", "DescribeCustomKeyStores", CustomKeyStoreId=store_id))["CustomKeyStores"]
+    return dict(found)
+
+
+async def state(kms: OneRegion, store_id: str) -> str:
+    found: str = (await described(kms, store_id))["ConnectionState"]
+    return found
+
+
+async def connected(kms: OneRegion, backing: dict[str, Any], name: str = "ours") -> str:
+    store_id = await store_of(kms, backing, name)
+    await kms.call("alice", "ConnectCustomKeyStore", CustomKeyStoreId=store_id)
+    await kms.sleep_seconds(301)
+    assert await state(kms, store_id) == "CONNECTED"
+    return store_id
+
+
+async def key_in(kms: OneRegion, store_id: str, xks_key_id: str = "key-1") -> str:
+    is_external = kms.region.state.key_store(store_id).proxy is not None  # type: ignore[union-attr]
+    more = {"Origin": "EXTERNAL_KEY_STORE", "XksKeyId": xks_key_id} if is_external else {"Origin": "AWS_CLOUDHSM"}
+    return await kms.create_key("alice", CustomKeyStoreId=store_id, **more)
+
+
+async def key_state(kms: OneRegion, key_id: str) -> str:
+    found: str = (await kms.call("alice", "DescribeKey", KeyId=key_id))["KeyMetadata"]["KeyState"]
+    return found
+
+
+@BACKED
+@one_region()
+async def test_a_store_connects_after_a_while_and_its_keys_encrypt(kms: OneRegion, backing: dict[str, Any]) -> None:
+    store_id = await store_of(kms, backing)
+    assert await state(kms, store_id) == "DISCONNECTED"
+    assert await kms.call("alice", "ConnectCustomKeyStore", CustomKeyStoreId=store_id) == {}
+    assert await state(kms, store_id) == "CONNECTING"
+    await kms.call("alice", "ConnectCustomKeyStore", CustomKeyStoreId=store_id)
+    await kms.sleep_seconds(301)
+    assert await state(kms, store_id) == "CONNECTED"
+    key_id = await key_in(kms, store_id)
+    metadata = (await kms.call("alice", "DescribeKey", KeyId=key_id))["KeyMetadata"]
+    assert (metadata["CustomKeyStoreId"], metadata["KeyState"]) == (store_id, "Enabled")
+    assert "CurrentKeyMaterialId" not in metadata
+    own = {"CloudHsmClusterId": CLUSTER} if backing is ON_CLUSTER else {"XksKeyConfiguration": {"Id": "key-1"}}
+    assert own.items() <= metadata.items()
+    context = {"EncryptionContext": {"to": "bob"}}
+    blob = (await kms.call("alice", "Encrypt", KeyId=key_id, Plaintext=b"order", **context))["CiphertextBlob"]
+    assert (await kms.call("alice", "Decrypt", CiphertextBlob=blob, **context))["Plaintext"] == b"order"
+    made = await kms.call("alice", "GenerateDataKey", KeyId=key_id, KeySpec="AES_256")
+    assert (await kms.call("alice", "Decrypt", CiphertextBlob=made["CiphertextBlob"]))["Plaintext"] == made["Plaintext"]
+    wrong = await kms.refusal("alice", "Decrypt", CiphertextBlob=blob)
+    assert wrong.code == ("InvalidCiphertextException" if backing is ON_CLUSTER else "KMSInvalidStateException")
+
+
+@BACKED
+@one_region()
+async def test_a_key_in_a_store_reencrypts_from_and_to_others(kms: OneRegion, backing: dict[str, Any]) -> None:
+    inside, plain = await key_in(kms, await connected(kms, backing)), await kms.create_key()
+    blob = (await kms.call("alice", "Encrypt", KeyId=plain, Plaintext=b"order"))["CiphertextBlob"]
+    for target in (inside, plain, inside):
+        answer = await kms.call("alice", "ReEncrypt", CiphertextBlob=blob, DestinationKeyId=target)
+        blob = answer["CiphertextBlob"]
+    assert (await kms.call("alice", "Decrypt", CiphertextBlob=blob))["Plaintext"] == b"order"
+
+
+@BACKED
+@one_region()
+async def test_keys_are_unavailable_from_the_disconnection_until_the_store_is_back(
+    kms: OneRegion, backing: dict[str, Any]
+) -> None:
+    store_id = await connected(kms, backing)
+    used, resting = await key_in(kms, store_id), await key_in(kms, store_id, "key-2")
+    blob = (await kms.call("alice", "Encrypt", KeyId=used, Plaintext=b"order"))["CiphertextBlob"]
+    await kms.call("alice", "DisableKey", KeyId=resting)
+    await kms.call("alice", "DisconnectCustomKeyStore", CustomKeyStoreId=store_id)
+    assert await state(kms, store_id) == "DISCONNECTING"
+    said = await kms.answer("alice", "Decrypt", CiphertextBlob=blob)
+    assert said == f"KMSInvalidStateException: {kms.arn(used)} is unavailable."
+    await kms.sleep_seconds(20)
+    assert await state(kms, store_id) == "DISCONNECTED"
+    await kms.call("alice", "EnableKey", KeyId=resting)
+    assert await key_state(kms, resting) == "Unavailable", "what it was told shows when its store is back"
+    await kms.reboot()
+    await kms.call("alice", "ConnectCustomKeyStore", CustomKeyStoreId=store_id)
+    await kms.sleep_seconds(301)
+    assert [await key_state(kms, key_id) for key_id in (used, resting)] == ["Enabled", "Enabled"]
+    assert (await kms.call("alice", "Decrypt", CiphertextBlob=blob))["Plaintext"] == b"order"
+
+
+@one_region()
+async def test_a_connection_that_was_under_way_goes_on_after_a_crash(kms: OneRegion) -> None:
+    store_id = await store_of(kms, ON_CLUSTER)
+    await kms.call("alice", "ConnectCustomKeyStore", CustomKeyStoreId=store_id)
+    await kms.region.crash()
+    await kms.sleep_seconds(1_000)
+    await kms.region.boot()
+    await kms.sleep_seconds(60)
+    assert await state(kms, store_id) == "CONNECTED"
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"is_reachable": False}, "NETWORK_ERRORS"),
+        ({"hsm_count": 0}, "INSUFFICIENT_CLOUDHSM_HSMS"),
+        ({"password": "another"}, "INVALID_CREDENTIALS"),
+        ({"user_problem": Problem.USER_LOGGED_IN}, "USER_LOGGED_IN"),
+        ({"user_problem": Problem.USER_LOCKED_OUT}, "USER_LOCKED_OUT"),
+        ({"user_problem": Problem.USER_NOT_FOUND}, "USER_NOT_FOUND"),
+    ],
+)
+@one_region()
+async def test_a_cluster_that_does_not_let_kms_in(kms: OneRegion, change: dict[str, Any], code: str) -> None:
+    cluster = outside(kms).clusters[CLUSTER] = Cluster()
+    store_id = await store_of(kms, ON_CLUSTER)
+    await kms.call("alice", "ConnectCustomKeyStore", CustomKeyStoreId=store_id)
+    for name, value in change.items():
+        setattr(cluster, name, value)
+    await kms.sleep_seconds(301)
+    failed = await described(kms, store_id)
+    assert (failed["ConnectionState"], failed["ConnectionErrorCode"]) == ("FAILED", code)
+    refusal = await kms.refusal("alice", "ConnectCustomKeyStore", CustomKeyStoreId=store_id)
+    assert refusal.code == "CustomKeyStoreInvalidStateException"
+    await kms.call("alice", "DisconnectCustomKeyStore", CustomKeyStoreId=store_id)
+    await kms.sleep_seconds(20)
+    outside(kms).clusters[CLUSTER] = Cluster(memory=cluster.memory)
+    await kms.call("alice", "ConnectCustomKeyStore", CustomKeyStoreId=store_id)
+    await kms.sleep_seconds(301)
+    assert "ConnectionErrorCode" not in await described(kms, store_id)
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"is_reachable": False}, "XKS_PROXY_NOT_REACHABLE"),
+        ({"is_healthy": False}, "XKS_PROXY_NOT_REACHABLE"),
+        ({"latency_ns": 600_000_000}, "XKS_PROXY_TIMED_OUT"),
+        ({"secret": "another"}, "XKS_PROXY_ACCESS_DENIED"),
+        ({"is_sound": False}, "XKS_PROXY_INVALID_RESPONSE"),
+    ],
+)
+@one_region()
+async def test_a_proxy_that_does_not_let_kms_in(kms: OneRegion, change: dict[str, Any], code: str) -> None:
+    proxy = outside(kms).proxies[ADDRESS] = Proxy()
+    store_id = await store_of(kms, ON_PROXY)
+    await kms.call("alice", "ConnectCustomKeyStore", CustomKeyStoreId=store_id)
+    for name, value in change.items():
+        setattr(proxy, name, value)
+    await kms.sleep_seconds(60)
+    failed = await described(kms, store_id)
+    assert (failed["ConnectionState"], failed["ConnectionErrorCode"]) == ("FAILED", code)
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"is_reachable": False}, "XksProxyUriUnreachableException"),
+        ({"latency_ns": 600_000_000}, "XksProxyUriUnreachableException"),
+        ({"secret": "another"}, "XksProxyIncorrectAuthenticationCredentialException"),
+        ({"is_sound": False}, "XksProxyInvalidResponseException"),
+    ],
+)
+@one_region()
+async def test_a_public_proxy_is_tried_before_its_store_is_made_or_changed(
+    kms: OneRegion, change: dict[str, Any], code: str
+) -> None:
+    proxy = outside(kms).proxies[ADDRESS] = Proxy(**change)
+    refusal = await kms.refusal("alice", "CreateCustomKeyStore", CustomKeyStoreName="ours", **ON_PROXY)
+    assert refusal.code == code
+    assert kms.region.state.key_stores() == ()
+    for name in change:
+        setattr(proxy, name, getattr(Proxy(), name))
+    store_id = await store_of(kms, ON_PROXY)
+    for name, value in change.items():
+        setattr(proxy, name, value)
+    other = {"XksProxyAuthenticationCredential": {**CREDENTIAL, "RawSecretAccessKey": "t" * 43}}
+    assert (await kms.refusal("alice", "UpdateCustomKeyStore", CustomKeyStoreId=store_id, **other)).code == code
+
+
+@pytest.mark.parametrize(
+    ("cluster", "code"),
+    [
+        (None, "CloudHsmClusterNotFoundException"),
+        (Cluster(is_active=False), "CloudHsmClusterNotActiveException"),
+        (Cluster(hsm_count=1), "CloudHsmClusterInvalidConfigurationException"),
+        (Cluster(trust_anchor="another"), "IncorrectTrustAnchorException"),
+    ],
+)
+@one_region()
+async def test_a_cluster_is_looked_at_before_its_store_is_made(
+    kms: OneRegion, cluster: Cluster | None, code: str
+) -> None:
+    outside(kms).makes_what_is_missing = False
+    if cluster is not None:
+        outside(kms).clusters[CLUSTER] = cluster
+    refusal = await kms.refusal("alice", "CreateCustomKeyStore", CustomKeyStoreName="ours", **ON_CLUSTER)
+    assert refusal.code == code
+
+
+@one_region()
+async def test_names_clusters_and_proxies_belong_to_one_store_each(kms: OneRegion) -> None:
+    await store_of(kms, ON_CLUSTER)
+    external = await store_of(kms, ON_PROXY, "theirs")
+    vpc = {
+        **ON_PROXY,
+        "XksProxyConnectivity": "VPC_ENDPOINT_SERVICE",
+        "XksProxyVpcEndpointServiceName": "com.amazonaws.vpce.us-east-1.vpce-svc-0123456789",
+        "XksProxyUriEndpoint": "https://private.example.com",
+    }
+    await store_of(kms, vpc, "private")
+    cases = [
+        ("ours", {**ON_CLUSTER, "CloudHsmClusterId": OTHER_CLUSTER}, "CustomKeyStoreNameInUseException"),
+        ("more", ON_CLUSTER, "CloudHsmClusterInUseException"),
+        ("more", ON_PROXY, "XksProxyUriInUseException"),
+        ("more", {**vpc, "XksProxyUriPath": "/b/kms/xks/v1"}, "XksProxyVpcEndpointServiceInUseException"),
+        (
+            "more",
+            {**vpc, "XksProxyUriEndpoint": ENDPOINT, "XksProxyUriPath": "/b/kms/xks/v1",
+             "XksProxyVpcEndpointServiceName": "com.amazonaws.vpce.us-east-1.vpce-svc-9876543210"},
+            "XksProxyUriEndpointInUseException",
+        ),
+    ]  # fmt: skip
+    for name, backing, code in cases:
+        assert (await kms.refusal("alice", "CreateCustomKeyStore", CustomKeyStoreName=name, **backing)).code == code
+    renamed = {"CustomKeyStoreId": external, "NewCustomKeyStoreName": "ours"}
+    assert (await kms.refusal("alice", "UpdateCustomKeyStore", **renamed)).code == "CustomKeyStoreNameInUseException"
+    await kms.call(
+        "zoe", "CreateCustomKeyStore", CustomKeyStoreName="ours", **{**ON_PROXY, "XksProxyUriPath": "/z/kms/xks/v1"}
+    )
+
+
+@one_region()
+async def test_ten_stores_and_no_more(kms: OneRegion) -> None:
+    for number in range(10):
+        await store_of(kms, {**ON_PROXY, "XksProxyUriPath": f"/n{number}/kms/xks/v1"}, f"store {number}")
+    refusal = await kms.refusal("alice", "CreateCustomKeyStore", CustomKeyStoreName="more", **ON_CLUSTER)
+    assert refusal.code == "LimitExceededException"
+    first = await kms.call("alice", "DescribeCustomKeyStores", Limit=7)
+    rest = await kms.call("alice", "DescribeCustomKeyStores", Marker=first["NextMarker"])
+    assert [len(found["CustomKeyStores"]) for found in (first, rest)] == [7, 3]
+    named = await kms.call("alice", "DescribeCustomKeyStores", CustomKeyStoreName="store 4")
+    assert [one["CustomKeyStoreName"] for one in named["CustomKeyStores"]] == ["store 4"]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {name: value for name, value in ON_CLUSTER.items() if name != "KeyStorePassword"},
+        {**ON_CLUSTER, "XksProxyUriPath": PATH},
+        {name: value for name, value in ON_PROXY.items() if name != "XksProxyUriPath"},
+        {**ON_PROXY, "XksProxyConnectivity": "VPC_ENDPOINT_SERVICE"},
+    ],
+)
+@one_region()
+async def test_parameters_of_a_store_that_do_not_fit_together(kms: OneRegion, given: dict[str, Any]) -> None:
+    refusal = await kms.refusal("alice", "CreateCustomKeyStore", CustomKeyStoreName="ours", **given)
+    assert refusal.code == "ValidationException"
+
+
+@one_region()
+async def test_the_password_and_the_secret_are_shown_to_nobody(kms: OneRegion) -> None:
+    for backing, name in ((ON_CLUSTER, "ours"), (ON_PROXY, "theirs")):
+        shown = str(await described(kms, await store_of(kms, backing, name))) + str(kms.region.state.key_stores())
+        assert "kmsPswd" not in shown
+        assert CREDENTIAL["RawSecretAccessKey"] not in shown
+    for record in await kms.records("CreateCustomKeyStore"):
+        assert "kmsPswd" not in str(record)
+        assert CREDENTIAL["RawSecretAccessKey"] not in str(record)
+    assert "sssss" not in str(kms.events)
+
+
+@one_region()
+async def test_states_say_which_operation_is_allowed(kms: OneRegion) -> None:
+    store_id = await store_of(kms, ON_CLUSTER)
+    wrong = "CustomKeyStoreInvalidStateException"
+    refused = await kms.refusal("alice", "DisconnectCustomKeyStore", CustomKeyStoreId=store_id)
+    assert refused.code == wrong
+    early = await kms.refusal("alice", "CreateKey", Origin="AWS_CLOUDHSM", CustomKeyStoreId=store_id)
+    assert early.code == wrong
+    await kms.call("alice", "ConnectCustomKeyStore", CustomKeyStoreId=store_id)
+    await kms.sleep_seconds(301)
+    for operation, more in (
+        ("DeleteCustomKeyStore", {}),
+        ("UpdateCustomKeyStore", {"KeyStorePassword": "newPassword"}),
+        ("UpdateCustomKeyStore", {"CloudHsmClusterId": OTHER_CLUSTER}),
+    ):
+        assert (await kms.refusal("alice", operation, CustomKeyStoreId=store_id, **more)).code == wrong
+    await kms.call("alice", "UpdateCustomKeyStore", CustomKeyStoreId=store_id, NewCustomKeyStoreName="still ours")
+    assert (await described(kms, store_id))["CustomKeyStoreName"] == "still ours"
+    await kms.call("alice", "DisconnectCustomKeyStore", CustomKeyStoreId=store_id)
+    for operation in ("ConnectCustomKeyStore", "DisconnectCustomKeyStore"):
+        assert (await kms.refusal("alice", operation, CustomKeyStoreId=store_id)).code == wrong
+
+
+@one_region()
+async def test_a_store_with_keys_is_not_deleted_also_not_while_they_wait_for_their_end(kms: OneRegion) -> None:
+    store_id = await connected(kms, ON_CLUSTER)
+    key_id = await key_in(kms, store_id)
+    await kms.call("alice", "ScheduleKeyDeletion", KeyId=key_id, PendingWindowInDays=7)
+    await kms.call("alice", "DisconnectCustomKeyStore", CustomKeyStoreId=store_id)
+    await kms.sleep_seconds(20)
+    assert await key_state(kms, key_id) == "PendingDeletion"
+    refusal = await kms.refusal("alice", "DeleteCustomKeyStore", CustomKeyStoreId=store_id)
+    assert refusal.code == "CustomKeyStoreHasCMKsException"
+    await kms.sleep_seconds(7 * 86_400)
+    await kms.call("alice", "DeleteCustomKeyStore", CustomKeyStoreId=store_id)
+    await kms.reboot()
+    gone = await kms.refusal("alice", "DescribeCustomKeyStores", CustomKeyStoreId=store_id)
+    assert gone.code == "CustomKeyStoreNotFoundException"
+
+
+@one_region()
+async def test_a_deletion_that_is_cancelled_leaves_the_key_unavailable_while_its_store_is_away(kms: OneRegion) -> None:
+    store_id = await connected(kms, ON_PROXY)
+    key_id = await key_in(kms, store_id)
+    await kms.call("alice", "ScheduleKeyDeletion", KeyId=key_id)
+    await kms.call("alice", "DisconnectCustomKeyStore", CustomKeyStoreId=store_id)
+    await kms.call("alice", "CancelKeyDeletion", KeyId=key_id)
+    assert await key_state(kms, key_id) == "Unavailable"
+    await kms.sleep_seconds(20)
+    await kms.call("alice", "ConnectCustomKeyStore", CustomKeyStoreId=store_id)
+    await kms.sleep_seconds(60)
+    assert await key_state(kms, key_id) == "Disabled"
+
+
+@one_region()
+async def test_a_related_cluster_may_take_over_and_another_may_not(kms: OneRegion) -> None:
+    outside(kms).clusters[CLUSTER] = cluster = Cluster(certificate="a")
+    store_id = await connected(kms, ON_CLUSTER)
+    key_id = await key_in(kms, store_id)
+    blob = (await kms.call("alice", "Encrypt", KeyId=key_id, Plaintext=b"order"))["CiphertextBlob"]
+    await kms.call("alice", "DisconnectCustomKeyStore", CustomKeyStoreId=store_id)
+    await kms.sleep_seconds(20)
+    moving = {"CustomKeyStoreId": store_id, "CloudHsmClusterId": OTHER_CLUSTER}
+    outside(kms).clusters[OTHER_CLUSTER] = Cluster(certificate="b")
+    assert (await kms.refusal("alice", "UpdateCustomKeyStore", **moving)).code == "CloudHsmClusterNotRelatedException"
+    outside(kms).clusters[OTHER_CLUSTER] = Cluster(certificate="a", memory=cluster.memory)
+    await kms.call("alice", "UpdateCustomKeyStore", **moving)
+    await kms.call("alice", "ConnectCustomKeyStore", CustomKeyStoreId=store_id)
+    await kms.sleep_seconds(301)
+    del outside(kms).clusters[CLUSTER]
+    assert (await kms.call("alice", "Decrypt", CiphertextBlob=blob))["Plaintext"] == b"order"
+
+
+@pytest.mark.parametrize(
+    ("given", "code"),
+    [
+        ({"Origin": "AWS_CLOUDHSM"}, "ValidationException"),
+        ({"CustomKeyStoreId": "cks-1234567890abcdef0"}, "ValidationException"),
+        ({"Origin": "EXTERNAL_KEY_STORE", "CustomKeyStoreId": "cks-1"}, "ValidationException"),
+        ({"Origin": "AWS_CLOUDHSM", "CustomKeyStoreId": "cks-1", "XksKeyId": "k"}, "ValidationException"),
+        ({"Origin": "AWS_CLOUDHSM", "CustomKeyStoreId": "cks-1"}, "CustomKeyStoreNotFoundException"),
+        ({"Origin": "AWS_CLOUDHSM", "CustomKeyStoreId": "cks-1", "MultiRegion": True}, "UnsupportedOperationException"),
+        (
+            {"Origin": "AWS_CLOUDHSM", "CustomKeyStoreId": "cks-1", "KeySpec": "RSA_2048", "KeyUsage": "SIGN_VERIFY"},
+            "UnsupportedOperationException",
+        ),
+    ],
+)
+@one_region()
+async def test_what_cannot_be_a_key_in_a_store(kms: OneRegion, given: dict[str, Any], code: str) -> None:
+    assert (await kms.refusal("alice", "CreateKey", **given)).code == code
+
+
+@one_region()
+async def test_an_external_key_must_be_there_be_fit_and_be_free(kms: OneRegion) -> None:
+    store_id = await connected(kms, ON_PROXY)
+    proxy = outside(kms).proxies[ADDRESS]
+    proxy.has_any_key = False
+    proxy.keys = {"fit": ExternalKey(bytes(32)), "off": ExternalKey(bytes(32), is_enabled=False)}
+    making = {"Origin": "EXTERNAL_KEY_STORE", "CustomKeyStoreId": store_id}
+    await kms.call("alice", "CreateKey", XksKeyId="fit", **making)
+    for key_id, code in (
+        ("fit", "XksKeyAlreadyInUseException"),
+        ("off", "XksKeyInvalidConfigurationException"),
+        ("none", "XksKeyNotFoundException"),
+    ):
+        assert (await kms.refusal("alice", "CreateKey", XksKeyId=key_id, **making)).code == code
+    wrong = {**making, "Origin": "AWS_CLOUDHSM"}
+    assert (await kms.refusal("alice", "CreateKey", **wrong)).code == "ValidationException"
+
+
+@one_region()
+async def test_a_cluster_that_has_lost_its_second_hsm_takes_no_new_key(kms: OneRegion) -> None:
+    store_id = await connected(kms, ON_CLUSTER)
+    key_id = await key_in(kms, store_id)
+    outside(kms).clusters[CLUSTER].hsm_count = 1
+    making = {"Origin": "AWS_CLOUDHSM", "CustomKeyStoreId": store_id}
+    refusal = await kms.refusal("alice", "CreateKey", **making)
+    assert refusal.code == "CloudHsmClusterInvalidConfigurationException"
+    await kms.call("alice", "Encrypt", KeyId=key_id, Plaintext=b"order")
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"is_reachable": False}, "XKS_PROXY_NOT_REACHABLE"),
+        ({"latency_ns": 600_000_000}, "did not respond in the time allotted"),
+        ({"secret": "another"}, "denied access"),
+    ],
+)
+@one_region()
+async def test_a_proxy_that_fails_in_use_is_told_of_and_changes_no_state(
+    kms: OneRegion, change: dict[str, Any], text: str
+) -> None:
+    key_id = await key_in(kms, await connected(kms, ON_PROXY))
+    for name, value in change.items():
+        setattr(outside(kms).proxies[ADDRESS], name, value)
+    begun = kms.region.clock.now_ns()
+    refusal = await kms.refusal("alice", "Encrypt", KeyId=key_id, Plaintext=b"order")
+    assert refusal.code == "KMSInvalidStateException"
+    assert text in refusal.message
+    assert kms.region.clock.now_ns() - begun < 400_000_000, "KMS waits 250 ms for a proxy"
+    assert await key_state(kms, key_id) == "Enabled"
+
+
+@one_region()
+async def test_the_external_key_s_owner_can_make_everything_unreadable(kms: OneRegion) -> None:
+    """KMS's own material alone opens nothing: the external key must open it first."""
+    key_id = await key_in(kms, await connected(kms, ON_PROXY))
+    blob = (await kms.call("alice", "Encrypt", KeyId=key_id, Plaintext=b"order"))["CiphertextBlob"]
+    keys = outside(kms).proxies[ADDRESS].keys
+    keys["key-1"] = ExternalKey(bytes(32))
+    refusal = await kms.refusal("alice", "Decrypt", CiphertextBlob=blob)
+    assert refusal.code == "KMSInvalidStateException"
+    assert refusal.message.startswith("The external key store proxy rejected the request because the specified ciph")
+
+
+@one_region()
+async def test_a_cluster_s_keys_never_reach_our_hsms(kms: OneRegion) -> None:
+    store_id = await connected(kms, ON_CLUSTER)
+    key_id = await key_in(kms, store_id)
+    await kms.call("alice", "Encrypt", KeyId=key_id, Plaintext=b"order")
+    random = await kms.call("alice", "GenerateRandom", NumberOfBytes=8, CustomKeyStoreId=store_id)
+    assert len(random["Plaintext"]) == 8
+    assert not kms.happened("hsm_request")
+    assert [event.fields["job"] for event in kms.happened("key_store_request")] == [
+        "CreateBackingKey",
+        "Encrypt",
+        "GenerateRandom",
+    ]
+    await kms.sleep_seconds(40 * 86_400)
+    await kms.call("alice", "Encrypt", KeyId=key_id, Plaintext=b"order")
+
+
+@one_region()
+async def test_a_stranger_sees_no_store(kms: OneRegion) -> None:
+    store_id = await store_of(kms, ON_CLUSTER)
+    assert (await kms.call("zoe", "DescribeCustomKeyStores"))["CustomKeyStores"] == []
+    for operation in ("ConnectCustomKeyStore", "DeleteCustomKeyStore"):
+        refusal = await kms.refusal("zoe", operation, CustomKeyStoreId=store_id)
+        assert refusal.code == "CustomKeyStoreNotFoundException"
+    denied = await kms.refusal("bob", "ConnectCustomKeyStore", CustomKeyStoreId=store_id)
+    assert (denied.code, HOME in denied.message) == ("AccessDeniedException", True)
+
+
+@one_region()
+async def test_keys_in_stores_are_not_rotated_and_make_no_pairs(kms: OneRegion) -> None:
+    key_id = await key_in(kms, await connected(kms, ON_CLUSTER))
+    for operation, more in (
+        ("EnableKeyRotation", {}),
+        ("RotateKeyOnDemand", {}),
+        ("GenerateDataKeyPair", {"KeyPairSpec": "ECC_NIST_P256"}),
+    ):
+        refusal = await kms.refusal("alice", operation, KeyId=key_id, **more)
+        assert refusal.code == "UnsupportedOperationException"
