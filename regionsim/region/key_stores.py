@@ -10,6 +10,7 @@ Source: KMS Developer Guide, "Custom key stores" and "How external key stores wo
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from regionsim.hsm.key_store_port import ExternallySealed, KeyStorePort, ProxyRequest
 from regionsim.kms.ciphertext import MalformedBlob, build, parse
@@ -29,9 +30,15 @@ from regionsim.kms.hsm_jobs import (
 from regionsim.kms.key import KmsKey
 from regionsim.kms.key_stores import ConnectionState, KeyStore, brought_back
 from regionsim.kms.outside import AboutCluster, AboutProxy, Inquiry, OutsideError, Word, connection_error_code, in_words
+from regionsim.kms.plan import Plan
 from regionsim.kms.writes import PutKey, PutKeyStore
 from regionsim.region.incarnation import Incarnation, key_lock, key_store_lock
 from regionsim.store.errors import StoreError
+
+
+def is_of_stores(plan: Plan[Any]) -> bool:
+    """True when the plan's job is not for our HSMs alone."""
+    return plan.key_store is not None or any(key.regional.key_store is not None for key in plan.keys)
 
 
 class KeyStores:
@@ -45,18 +52,22 @@ class KeyStores:
         """What backs a store, asked before a call is decided."""
         return await self._port.ask(inquiry)
 
-    async def perform(self, job: RequestJob, keys: tuple[KmsKey, ...], operation: str, request: str) -> HsmAnswer:
-        """The job, by whoever keeps its keys. Errors: KmsError."""
+    async def perform(self, plan: Plan[Any]) -> HsmAnswer:
+        """The plan's job, by whoever keeps its keys. Errors: KmsError."""
+        job, operation, request = plan.job, plan.call.operation, plan.call.request_id
+        assert job is not None, "only a plan with a job asks"
+        if plan.key_store is not None:
+            return await self._in_store(job, plan.key_store, request)
         if isinstance(job, ReEncrypt):
-            source, destination = keys
+            source, destination = plan.keys
             decrypt = Decrypt(material=job.source, blob=job.blob, context=job.source_context)
             opened = await self._perform(decrypt, source, operation, request)
             assert isinstance(opened, Decrypted)
             encrypt = Encrypt(material=job.destination, plaintext=opened.plaintext, context=job.destination_context)
             return await self._perform(encrypt, destination, operation, request)
-        return await self._perform(job, keys[0], operation, request)
+        return await self._perform(job, plan.key, operation, request)
 
-    async def in_store(self, job: RequestJob, store: KeyStore, request: str) -> HsmAnswer:
+    async def _in_store(self, job: RequestJob, store: KeyStore, request: str) -> HsmAnswer:
         """The job of no key, by a store's cluster. Errors: KmsError."""
         assert store.cluster_id is not None, "only a cluster does anything without a key"
         self._note(job, store, request)

@@ -41,7 +41,7 @@ from regionsim.region.admission import Admission
 from regionsim.region.calendar import Calendar
 from regionsim.region.charges import Charge, charge_of
 from regionsim.region.incarnation import Incarnation
-from regionsim.region.key_stores import KeyStores
+from regionsim.region.key_stores import KeyStores, is_of_stores
 from regionsim.region.locks import Locks
 from regionsim.region.look_up import locked, subject
 from regionsim.region.replicator import ReplicationCounts, Replicator
@@ -439,11 +439,8 @@ class Region:
         charge = charge_of(plan.job)
         if charge is not None:
             self.counts.charges[charge] += 1
-        if any(key.regional.key_store is not None for key in plan.keys):
-            call = plan.call
-            return self._key_stores.perform(plan.job, plan.keys, call.operation, call.request_id)
-        if plan.key_store is not None:
-            return self._key_stores.in_store(plan.job, plan.key_store, plan.call.request_id)
+        if is_of_stores(plan):
+            return self._key_stores.perform(plan)
         return serving.host.perform(plan.job, request=plan.call.request_id)
 
     # What the steps need.
