@@ -268,7 +268,7 @@ class LiveWorld:
     async def _trim_for_ever(self) -> None:
         """Forget records that are older than what is kept, by the machine's clock: `advance` ages nothing."""
         while True:
-            await sleep(_TRIM_EVERY_NS)
+            await sleep(min(_TRIM_EVERY_NS, max(_NS_PER_S, self.settings.audit_keep_ns // 4)))
             now_ns, world_ns = self._wall.now_ns(), self.simulation.clock.now_ns()
             self._marks.append((now_ns, world_ns))
             old = [mark for mark in self._marks if mark[0] <= now_ns - self.settings.audit_keep_ns]

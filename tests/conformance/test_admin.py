@@ -6,6 +6,8 @@ import time
 import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError, EndpointConnectionError
 
+from regionsim.endpoint.background import ServedWorld
+from regionsim.endpoint.settings import ServeSettings
 from tests.conformance.clients import QUICK, client
 
 
@@ -267,3 +269,17 @@ def test_without_a_name_no_new_connection_and_open_ones_go_on(world, kms):
             client(world.endpoint).list_keys()
         client(world.endpoint, "eu-west-1").list_keys()
     world.client(region="us-east-1", config=QUICK).list_keys()
+
+
+def test_old_records_are_forgotten_and_it_is_said(tmp_path):
+    """By the machine's clock: what `advance` has just made is not old."""
+    world = ServedWorld(ServeSettings(regions=("us-east-1",), port=0, audit_keep_ns=1_500_000_000))
+    with world:
+        world.client().list_keys()
+        world.advance(days=2)
+        world.client().list_aliases()
+        assert {event["eventName"] for event in world.events()} >= {"ListKeys", "ListAliases"}
+        end = time.monotonic() + 30
+        while world.events(event="ListKeys"):
+            assert time.monotonic() < end, "the record is still there"
+            time.sleep(0.2)

@@ -217,7 +217,9 @@ def test_data_outlives_the_world(tmp_path):
     with regionsim.serve(regions=["us-east-1"], data=tmp_path) as world:
         kms = world.client()
         found = kms.describe_key(KeyId=key_id)["KeyMetadata"]
-        assert (found["DeletionDate"] - found["CreationDate"]).days == 47  # the world's time went on where it was
+        assert (found["DeletionDate"] - found["CreationDate"]).days == 47
+        newer = kms.create_key()["KeyMetadata"]
+        assert (newer["CreationDate"] - found["CreationDate"]).days == 40  # the world's time goes on where it was
         kms.cancel_key_deletion(KeyId=key_id)
         kms.enable_key(KeyId=key_id)
         assert kms.decrypt(CiphertextBlob=blob)["Plaintext"] == b"kept"
