@@ -7,9 +7,29 @@ import urllib.request
 import pytest
 
 import regionsim
+from tests.conformance import wire
 from tests.conformance.clients import QUICK
 
 REGIONS = ("us-east-1", "eu-west-1")
+
+
+_unlike_the_model = []
+wire.watch_every_client(_unlike_the_model.append)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item):
+    """A test fails when one of its responses was not as AWS's model says."""
+    _unlike_the_model.clear()
+    result = yield
+    assert _unlike_the_model == []
+    return result
+
+
+@pytest.fixture
+def unlike_the_model():
+    """What was in this test's responses and not in AWS's model, so far."""
+    return _unlike_the_model
 
 
 @pytest.fixture(scope="module")

@@ -98,7 +98,9 @@ def _copy_of_the_tree(folder: Path) -> Path:
     for name in COPIED:
         source = ROOT / name
         if source.is_dir():
-            shutil.copytree(source, root / name, ignore=shutil.ignore_patterns("__pycache__", "*.pyc", "planted"))
+            shutil.copytree(
+                source, root / name, ignore=shutil.ignore_patterns("__pycache__", "*.pyc", "planted", "node_modules")
+            )
         else:
             shutil.copy(source, root / name)
     return root
