@@ -74,12 +74,7 @@ class FaultWord:
         return f"{{{self.name}: {{{', '.join(parts)}}}}}"
 
 
-_LATER = frozenset(
-    {
-        "region_data_loss", "disk_slow", "disk_errors",
-        "disk_full", "disk_torn_write", "clock_skew",
-    }
-)  # fmt: skip
+_LATER = frozenset({"region_data_loss", "clock_skew"})
 
 ZONES = 3
 """Availability zones of a Region, numbered from 1. Source: AWS KMS Cryptographic Details: at least three."""

@@ -2,8 +2,9 @@
 
 Two exceptions, both around a crash of the Region's hosts: reads, cryptographic calls and refusals that were answered
 within 100 ms before it may be missing (calls that changed something never are: their record is in their transaction),
-and a call that had no answer yet may be there. A change whose commit failed in doubt is answered with an error and may
-be there twice: as what it did and as what was answered.
+and a call that had no answer yet may be there. A disk that takes nothing makes the first of them longer: then as many
+may be missing as waited for it when the hosts lost their memory, the latest ones. A change whose commit failed in doubt
+is answered with an error and may be there twice: as what it did and as what was answered.
 
 A call is 16 bytes here until the end, one Region after the other is compared then: a million calls cost 16 MB, and
 some 270 MB while they are compared.
@@ -17,6 +18,7 @@ from dataclasses import dataclass, field
 
 from regionsim.invariants.verdicts import Finding, Kind, Kinds
 from regionsim.kms.operations.registry import REGISTRY
+from regionsim.region.audit import MAX_WAITING
 from regionsim.region.region import Region
 from regionsim.region.wire import unpack_calls
 from regionsim.runtime.clock import NS_PER_MS
@@ -37,7 +39,9 @@ class _Calls:
 
     answered: bytearray = field(default_factory=bytearray)
     in_flight: set[bytes] = field(default_factory=set)
-    recent: deque[tuple[int, bytes]] = field(default_factory=deque)
+    recent: deque[tuple[int, bytes]] = field(default_factory=lambda: deque(maxlen=2 * MAX_WAITING))
+    is_disk_failing: bool = False
+    """True from a commit that failed until the next crash: who was answered is remembered for longer."""
     may_be_missing: set[bytes] = field(default_factory=set)
     may_be_there: set[bytes] = field(default_factory=set)
     may_be_twice: set[bytes] = field(default_factory=set)
@@ -46,7 +50,7 @@ class _Calls:
 class AuditComplete:
     """Notes answers as they are traced, and compares them with the records in the files at the end."""
 
-    kinds: Kinds = frozenset({"call", "answer", "region_crashed"})
+    kinds: Kinds = frozenset({"call", "answer", "region_crashed", "store_failed"})
 
     def __init__(self, simulation: Simulation) -> None:
         self.finding = Finding(name="audit_complete", kind=Kind.SAFETY)
@@ -59,7 +63,9 @@ class AuditComplete:
             case "answer" if event.fields["op"] in REGISTRY:
                 _answered(self._calls[event.region], event)
             case "region_crashed":
-                _crashed(self._calls[event.region], event.t_ns)
+                _crashed(self._calls[event.region], event.t_ns, int(str(event.fields["unaudited"])))
+            case "store_failed":
+                self._calls[event.region].is_disk_failing = True
             case _:
                 pass
 
@@ -112,16 +118,20 @@ def _answered(calls: _Calls, event: Event) -> None:
     _forget_old(calls, event.t_ns)
 
 
-def _crashed(calls: _Calls, now_ns: int) -> None:
-    _forget_old(calls, now_ns)
-    calls.may_be_missing.update(request for _, request in calls.recent)
+def _crashed(calls: _Calls, now_ns: int, unaudited: int) -> None:
+    at_least_ns = now_ns - WINDOW_NS
+    waited = len(calls.recent) - unaudited if calls.is_disk_failing else len(calls.recent)
+    for number, (answered_ns, request) in enumerate(calls.recent):
+        if answered_ns >= at_least_ns or number >= waited:
+            calls.may_be_missing.add(request)
     calls.recent.clear()
+    calls.is_disk_failing = False
     calls.may_be_there |= calls.in_flight
     calls.in_flight.clear()
 
 
 def _forget_old(calls: _Calls, now_ns: int) -> None:
-    while calls.recent and calls.recent[0][0] < now_ns - WINDOW_NS:
+    while not calls.is_disk_failing and calls.recent and calls.recent[0][0] < now_ns - WINDOW_NS:
         calls.recent.popleft()
 
 

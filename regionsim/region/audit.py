@@ -26,6 +26,11 @@ from regionsim.store.values import AuditSegment, Commit
 FLUSH_AFTER_NS = 50_000_000
 """Half of what is promised: the commit itself takes time, too."""
 
+TRIES_IN_A_ROW = 20
+FLUSH_SELDOM_NS = 1_000_000_000
+"""A disk that has taken nothing so many times is asked so seldom, and with one entry, until it takes that. Source:
+ours."""
+
 MAX_WAITING = 16_384
 """Entries that wait at most before calls are turned away: more than a second of the busiest Region that we simulate,
 and some 30 MB. Source: ours."""
@@ -67,6 +72,7 @@ class AuditTrail:
         self._tokens: dict[str, PutToken] = {}
         self._tokens_in_flight: dict[str, PutToken] = {}
         self._is_scheduled = False
+        self._failures = 0
 
     @property
     def waiting_count(self) -> int:
@@ -106,8 +112,9 @@ class AuditTrail:
 
     async def _flush_waiting(self) -> None:
         while self._entries or self._tokens:
-            entries, tokens = self._entries[:_ENTRIES_PER_SEGMENT], tuple(self._tokens.values())
-            self._entries, self._tokens = self._entries[_ENTRIES_PER_SEGMENT:], {}
+            count = 1 if self._is_seldom else _ENTRIES_PER_SEGMENT
+            entries, tokens = self._entries[:count], tuple(self._tokens.values())
+            self._entries, self._tokens = self._entries[count:], {}
             self._tokens_in_flight |= _by_material(tokens)
             self._in_flight_count += len(entries)
             keep = partial(self._tokens_kept, tokens)
@@ -117,12 +124,19 @@ class AuditTrail:
                 self._entries = entries + self._entries
                 self._landed(tokens)
                 self._tokens = _by_material(tokens) | self._tokens
+                self._failures += 1
                 self._schedule()
                 raise
+            else:
+                self._failures = 0
             finally:
                 self._in_flight_count -= len(entries)
                 if not self._in_flight_count:
                     self._tell_all_landed()
+
+    @property
+    def _is_seldom(self) -> bool:
+        return self._failures >= TRIES_IN_A_ROW
 
     def _tell_all_landed(self) -> None:
         if self._all_landed is not None and not self._all_landed.done():
@@ -142,7 +156,7 @@ class AuditTrail:
     def _schedule(self) -> None:
         if not self._is_scheduled:
             self._is_scheduled = True
-            self._scope.call_later_ns(FLUSH_AFTER_NS, self._start_flush)
+            self._scope.call_later_ns(FLUSH_SELDOM_NS if self._is_seldom else FLUSH_AFTER_NS, self._start_flush)
 
     def _start_flush(self) -> None:
         self._scope.begin(self._flush_now(), name="audit")

@@ -283,7 +283,7 @@ class Region:
         host.scope.fence()
         host.store.crash()
         self.fleet.on_host_crash()
-        self.trace.emit(self.name, "region_crashed")
+        self.trace.emit(self.name, "region_crashed", unaudited=host.trail.waiting_count)
         await host.scope.closed()
 
     async def shut_down(self) -> None:

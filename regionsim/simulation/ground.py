@@ -128,6 +128,6 @@ def live_ground(
         folder=folder,
         connection="threaded",
         is_durable=is_durable,
-        new_disk=lambda region: RealDisk(),
+        new_disk=lambda region: RealDisk(entropy.stream(f"disk/{region}")),
         vault=DomainVault(folder, entropy=entropy, sealing_key=sealing_key, is_durable=is_durable),
     )

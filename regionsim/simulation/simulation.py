@@ -40,6 +40,7 @@ from regionsim.simulation.iam_copies import IamCopies
 from regionsim.simulation.lives import Lives
 from regionsim.simulation.world import World
 from regionsim.snapshot import Glance, Snapshot, region_glance, region_picture
+from regionsim.store.disk import Disk
 from regionsim.store.install import install
 from regionsim.store.store import Store
 
@@ -89,6 +90,7 @@ class Simulation:
         self._unavailable_ns = dict.fromkeys(world.regions, 0)
         self.key_stores: dict[str, SimulatedStores] = {}
         """What backs the custom key stores of each Region."""
+        self._disks: dict[str, Disk] = {}
         self.regions = {name: self._region(name) for name in (world.regions if part is None else part.regions)}
         self.iam = IamCopies(world.directory, self.regions, ground.trace, self._is_iam_frozen)
         self.named_keys: Mapping[str, str] = {}
@@ -261,12 +263,16 @@ class Simulation:
         self._fleets.follow(self.faults)
         for name, region in self.regions.items():
             region.admission.rule = self.faults.door_rule(name)
+            self._disks[name].follow(self.faults.disk_rule(name), partial(self._disk_met, name))
             taking = self.faults.names_taking_power(name)
             if taking and region.is_up:
                 self.fault_tally.met(taking)  # to lose one's memory is an effect, whoever calls or not
             if bool(taking) == before.has_power(name):
                 self._lives.ask(name, is_up=not taking)
         self.iam.thaw()
+
+    def _disk_met(self, region: str) -> None:
+        self.fault_tally.met(self.faults.names_on_disk(region))
 
     def _is_iam_frozen(self, region: str) -> bool:
         names = self.faults.names_freezing_iam(region)
@@ -341,7 +347,7 @@ class Simulation:
             scope=self._scope,
             registry=self._registry,
         )
-        disk = ground.new_disk(name)
+        disk = self._disks[name] = ground.new_disk(name)
 
         async def open_store() -> Store:
             return await Store.open(

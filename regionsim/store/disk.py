@@ -25,7 +25,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
-from regionsim.faults.verdicts import DiskDraws, DiskOutcome, DiskRule, DiskVerdict, judge_disk
+from regionsim.faults.verdicts import WORKING, DiskDraws, DiskOutcome, DiskRule, DiskVerdict, judge_disk
 from regionsim.runtime.entropy import Stream
 from regionsim.runtime.tasks import Cancellable, call_later_ns, now_ns
 
@@ -107,6 +107,10 @@ class Disk(Protocol):
         """True when crashes tear: then nothing but `mark` may empty the write-ahead log."""
         ...
 
+    def follow(self, rule: DiskRule, on_met: Callable[[], None]) -> None:
+        """From now on do what the faults that are on say; `on_met` hears of each operation that meets them."""
+        ...
+
     def attach(self, path: Path) -> None:
         """The file at `path` was opened; what it holds now counts as acknowledged."""
         ...
@@ -128,17 +132,69 @@ class Disk(Protocol):
         ...
 
 
-class RealDisk:
-    """The disk that the machine has: nothing added, nothing torn."""
+def _nobody() -> None:
+    """Nobody wants to hear of it."""
+
+
+class _RuledDisk:
+    """What both kinds of disk do alike: the faults that are on, and completions in the order of submission."""
+
+    def __init__(self) -> None:
+        self._rule = WORKING
+        self._on_met: Callable[[], None] = _nobody
+        self._completions: deque[tuple[Cancellable, Complete]] = deque()
+        self._free_at_ns = 0
+
+    def follow(self, rule: DiskRule, on_met: Callable[[], None]) -> None:
+        """From now on do what the faults that are on say; `on_met` hears of each operation that meets them."""
+        self._rule, self._on_met = (WORKING if rule == WORKING else rule), on_met
+
+    def _judged(self, access: Access, draws: DiskDraws) -> DiskVerdict:
+        """The verdict of the faults that are on."""
+        if self._rule is WORKING:
+            return PASS
+        self._on_met()
+        return judge_disk(self._rule, draws, is_write=access is Access.COMMIT)
+
+    def _complete_later(self, complete: Complete, latency_ns: int) -> None:
+        """Complete an operation after its latency, and after all before it."""
+        now = now_ns()
+        self._free_at_ns = max(self._free_at_ns, now + latency_ns)
+        timer = call_later_ns(self._free_at_ns - now, self._complete_next)
+        self._completions.append((timer, complete))
+
+    def _complete_next(self) -> None:
+        # The oldest, whichever timer it was: real loops do not keep timers of one instant in order.
+        _, complete = self._completions.popleft()
+        complete()
+
+    def _drop_completions(self) -> None:
+        for timer, _ in self._completions:
+            timer.cancel()
+        self._completions.clear()
+        self._free_at_ns = 0
+
+
+class RealDisk(_RuledDisk):
+    """The disk that the machine has: nothing torn, and nothing added but what faults do; `stream` is their luck."""
 
     is_simulated = False
+
+    def __init__(self, stream: Stream | None = None) -> None:
+        super().__init__()
+        self._stream = stream
 
     def attach(self, path: Path) -> None:
         """Nothing to remember."""
 
     def submit(self, access: Access, begin: Begin) -> None:
-        """Begin it and complete it."""
-        begin(PASS)()
+        """Begin it; complete it at once, or behind what a fault holds up."""
+        if self._rule is WORKING and not self._completions:
+            begin(PASS)()
+            return
+        assert self._stream is not None, "without a stream there are no faults"
+        verdict = self._judged(access, DiskDraws(error=self._stream.random(), torn=self._stream.random()))
+        self._complete_later(begin(verdict), verdict.slow_ns)
 
     def mark(self, raw: sqlite3.Connection, verdict: DiskVerdict) -> WalMark | None:
         """None: there is nothing to tear."""
@@ -150,6 +206,7 @@ class RealDisk:
 
     def crash(self) -> None:
         """A process that dies loses nothing that it had written."""
+        self._drop_completions()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,19 +217,21 @@ class _Waiting:
     begin: Begin
 
 
-class SimulatedDisk:
-    """A disk with drawn latencies, faults and torn writes, for one Region's file. It outlives the Region's crashes."""
+class SimulatedDisk(_RuledDisk):
+    """A disk with drawn latencies, faults and torn writes, for one Region's file. It outlives the Region's crashes.
+
+    `faults` judges each operation first; what it lets pass the faults that are on judge (`follow`).
+    """
 
     is_simulated = True
 
     def __init__(self, stream: Stream, profile: DiskProfile | None = None, faults: Judge = no_faults) -> None:
+        super().__init__()
         self._stream = stream
         self._profile = profile if profile is not None else DiskProfile()
         self._judge = faults
         self._is_stalled = False
         self._waiting: deque[_Waiting] = deque()
-        self._completions: deque[tuple[Cancellable, Complete]] = deque()
-        self._free_at_ns = 0
         self._tear_at = 0.0
         self._log = _Log()
 
@@ -203,16 +262,9 @@ class SimulatedDisk:
 
     def _start(self, operation: _Waiting) -> None:
         verdict = self._judge(operation.access, operation.draws)
-        complete = operation.begin(verdict)
-        now = now_ns()
-        self._free_at_ns = max(self._free_at_ns, now + operation.latency_ns + verdict.slow_ns)
-        timer = call_later_ns(self._free_at_ns - now, self._complete_next)
-        self._completions.append((timer, complete))
-
-    def _complete_next(self) -> None:
-        # The oldest, whichever timer it was: real loops do not keep timers of one instant in order.
-        _, complete = self._completions.popleft()
-        complete()
+        if verdict == PASS:
+            verdict = self._judged(operation.access, operation.draws)
+        self._complete_later(operation.begin(verdict), operation.latency_ns + verdict.slow_ns)
 
     def mark(self, raw: sqlite3.Connection, verdict: DiskVerdict) -> WalMark | None:
         """The end of the log after this commit; empties a log that has grown long."""
@@ -224,12 +276,9 @@ class SimulatedDisk:
 
     def crash(self) -> None:
         """Drop what is under way, end a stall, tear the log."""
-        for timer, _ in self._completions:
-            timer.cancel()
-        self._completions.clear()
+        self._drop_completions()
         self._waiting.clear()
         self._is_stalled = False
-        self._free_at_ns = 0
         self._log.tear(self._tear_at)
 
 

@@ -5,7 +5,18 @@ from hypothesis import strategies as st
 
 from regionsim.faults.active import ActiveFaults
 from regionsim.faults.kinds import (
+    AzOutage,
+    ControlPlaneOutage,
+    DiskErrors,
+    DiskFull,
+    DiskSlow,
+    DnsOutage,
     Fault,
+    HsmErrors,
+    HsmOffline,
+    HsmSlow,
+    HsmZeroised,
+    IamOutage,
     LinkCut,
     LinkDuplicate,
     LinkLoss,
@@ -15,6 +26,7 @@ from regionsim.faults.kinds import (
     OutageMode,
     RegionCrash,
     RegionOutage,
+    Throttle,
 )
 from regionsim.faults.verdicts import DiskRule, LinkDraws, LinkRule, LinkVerdict, judge_link
 from regionsim.faults.vocabulary import (
@@ -27,6 +39,7 @@ from regionsim.faults.vocabulary import (
     parse_probability,
     regions_of,
 )
+from regionsim.faults.words import ZONES
 
 PROBABILITIES = st.floats(min_value=0, max_value=1)
 DRAWS = st.builds(LinkDraws, *[st.floats(min_value=0, max_value=1, exclude_max=True)] * 6)
@@ -34,14 +47,23 @@ REGIONS = st.sampled_from(["us-east-1", "eu-west-1", "ap-southeast-2"])
 PAIRS = st.permutations(["us-east-1", "eu-west-1", "ap-southeast-2"]).map(lambda regions: (regions[0], regions[1]))
 SPANS = st.integers(0, 10**12)
 ON_LINK = st.just({"between": st.none()}) | st.just({"between": PAIRS, "is_one_way": st.booleans()})
+HSMS = st.none() | st.integers(1, 9)
 FAULTS: st.SearchStrategy[Fault] = st.one_of(
     st.builds(RegionOutage, region=REGIONS, mode=st.sampled_from(OutageMode)),
-    st.builds(RegionCrash, region=REGIONS),
+    *[st.builds(kind, region=REGIONS) for kind in (RegionCrash, DiskFull, ControlPlaneOutage, DnsOutage, IamOutage)],
+    st.builds(AzOutage, region=REGIONS, az=st.integers(1, ZONES)),
+    *[st.builds(kind, region=REGIONS, hsms=HSMS) for kind in (HsmOffline, HsmZeroised)],
+    st.builds(HsmSlow, region=REGIONS, hsms=HSMS, factor=st.floats(1, 1e6)),
+    st.builds(HsmErrors, region=REGIONS, hsms=HSMS, probability=PROBABILITIES),
+    st.builds(DiskErrors, region=REGIONS, probability=PROBABILITIES),
+    st.builds(DiskSlow, region=REGIONS, latency_ns=SPANS),
+    st.builds(Throttle, region=REGIONS, factor=PROBABILITIES),
     st.builds(LinkCut, between=PAIRS),
     st.builds(LinkOneWay, sender=st.just("us-east-1"), receiver=st.sampled_from(["eu-west-1", "ap-southeast-2"])),
-    ON_LINK.flatmap(lambda place: st.builds(LinkLoss, **place, probability=PROBABILITIES)),
-    ON_LINK.flatmap(lambda place: st.builds(LinkDuplicate, **place, probability=PROBABILITIES)),
-    ON_LINK.flatmap(lambda place: st.builds(LinkReorder, **place, probability=PROBABILITIES)),
+    *[
+        ON_LINK.flatmap(lambda place, kind=kind: st.builds(kind, **place, probability=PROBABILITIES))
+        for kind in (LinkLoss, LinkDuplicate, LinkReorder)
+    ],
     ON_LINK.flatmap(
         lambda place: st.builds(
             LinkSlow,
@@ -136,6 +158,38 @@ def test_the_order_of_faults_does_not_matter(active: ActiveFaults, order: list[i
     assert bool(a.cut_by) == bool(b.cut_by)
     for region in pair:
         assert active.call_verdict(region) is shuffled.call_verdict(region)
+        assert active.dns_verdict(region) is shuffled.dns_verdict(region)
+        assert active.has_power(region) == shuffled.has_power(region)
+        for one, other in zip(active.hsm_rules(region, 4), shuffled.hsm_rules(region, 4), strict=True):
+            assert (one.is_offline, one.is_wiped) == (other.is_offline, other.is_wiped)
+
+
+@given(FAULTS)
+def test_every_fault_acts_on_something_in_each_region_that_it_names(fault: Fault) -> None:
+    """A word that is read, told and then forgotten acts on nothing."""
+    active = ActiveFaults(by_name={"one": fault})
+    meeting = {
+        name
+        for region in regions_of(fault) or ("us-east-1", "eu-west-1")
+        for names in (
+            active.names_making_unreachable(region),
+            active.names_hiding(region),
+            active.names_on_hsms(region),
+            active.names_on_disk(region),
+            active.names_freezing_iam(region),
+            active.names_taking_power(region),
+            active.door_rule(region).throttled_by,
+            active.door_rule(region).control_plane_out_by,
+            *(active.names_on_link(region, other) for other in ("us-east-1", "eu-west-1", "ap-southeast-2")),
+        )
+        for name in names
+    }
+    harmless = getattr(fault, "probability", 1) == 0 or getattr(fault, "factor", 0) == 1
+    does_nothing = harmless or fault in (
+        LinkSlow(between=getattr(fault, "between", None), is_one_way=getattr(fault, "is_one_way", False)),
+        DiskSlow(region=getattr(fault, "region", ""), latency_ns=0),
+    )
+    assert meeting == {"one"} or does_nothing
 
 
 @given(RULES, DRAWS)

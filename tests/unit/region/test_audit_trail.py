@@ -6,12 +6,12 @@ import pytest
 
 from regionsim.kms.hsm_jobs import MaterialRef
 from regionsim.kms.writes import PutToken
-from regionsim.region.audit import FLUSH_AFTER_NS, segments
+from regionsim.region.audit import FLUSH_AFTER_NS, TRIES_IN_A_ROW, segments
 from regionsim.region.audit_entry import AuditEntry
 from regionsim.region.wire import unpack_audit
 from regionsim.runtime.tasks import now_ns, sleep
 from regionsim.store.errors import StoreError
-from tests.simulation.one_region import HERE, HOME, OneRegion, one_region
+from tests.simulation.one_region import HERE, HOME, SECOND, OneRegion, one_region
 
 MS = 1_000_000
 WITHIN = 100 * MS
@@ -170,3 +170,20 @@ async def test_of_two_tokens_for_one_material_the_newer_is_kept_also_after_a_fai
     kept = kms.region.state.material(key_id, material_id)
     assert kept is not None
     assert kept.token == b"newer"
+
+
+@one_region()
+async def test_a_disk_that_takes_nothing_for_long_is_asked_seldom_and_with_little(kms: OneRegion) -> None:
+    key_id = await kms.create_key()
+    kms.break_disk()
+    for _ in range(5):
+        await kms.call("alice", "DescribeKey", KeyId=key_id)
+    await sleep(100 * SECOND)
+    assert TRIES_IN_A_ROW < len(kms.happened("store_failed")) < TRIES_IN_A_ROW + 101
+    assert kms.region.unaudited_count == 5
+    kms.mend_disk()
+    await sleep(SECOND + WITHIN)
+    assert [found.event_name for found in await kms.stored_entries()] == ["CreateKey", *["DescribeKey"] * 5]
+    await kms.call("alice", "ListKeys")
+    await sleep(WITHIN)
+    assert len(await kms.stored_entries()) == 7

@@ -10,9 +10,21 @@ from pathlib import Path
 import pytest
 
 from regionsim.faults.verdicts import DiskOutcome, DiskRule, DiskVerdict
-from regionsim.runtime.loop import run_virtual
+from regionsim.runtime.entropy import OsEntropy
+from regionsim.runtime.loop import run_real_time, run_virtual
 from regionsim.runtime.tasks import now_ns, sleep
-from regionsim.store.disk import INSTANT, PASS, Access, DiskProfile, RealDisk, WalMark, ruled_by, sqlite_error, wal_path
+from regionsim.store.disk import (
+    INSTANT,
+    PASS,
+    Access,
+    Complete,
+    DiskProfile,
+    RealDisk,
+    WalMark,
+    ruled_by,
+    sqlite_error,
+    wal_path,
+)
 from regionsim.store.schema import migrate
 from tests.unit.store.samples import HELD, INLINE, REGION, Mode, peek, simulated_disk
 
@@ -315,3 +327,35 @@ def test_a_real_disk_adds_nothing(path: Path):
     assert wal_path(path).stat().st_size > 0
     with pytest.raises(AssertionError, match="no marks"):
         RealDisk().acknowledge(WalMark(1, 1))
+
+
+def test_a_real_disk_does_what_faults_say_and_keeps_the_order(tmp_path: Path) -> None:
+    async def main() -> list[str]:
+        disk, told, met = RealDisk(OsEntropy().stream("disk")), list[str](), list[str]()
+
+        def job(name: str) -> None:
+            def begin(verdict: DiskVerdict) -> Complete:
+                told.append(f"{name} {verdict.outcome}")
+                return lambda: told.append(f"{name} over")
+
+            disk.submit(Access.COMMIT, begin)
+
+        job("before")
+        disk.follow(DiskRule(slow_ns=20_000_000), lambda: met.append("slow"))
+        job("slow")
+        disk.follow(DiskRule(is_full=True), lambda: met.append("full"))
+        job("full")
+        disk.follow(DiskRule(), lambda: met.append("none"))
+        job("behind")
+        assert told == ["before pass", "before over", "slow pass", "full full", "behind pass"]
+        await sleep(60_000_000)
+        job("after")
+        disk.follow(DiskRule(slow_ns=20_000_000), lambda: met.append("slow"))
+        job("lost")
+        disk.crash()
+        await sleep(60_000_000)
+        assert met == ["slow", "full", "slow"]
+        return told[5:]
+
+    order = ["slow over", "full over", "behind over", "after pass", "after over", "lost pass"]
+    assert run_real_time(main()) == order
