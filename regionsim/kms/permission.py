@@ -39,6 +39,7 @@ UNKNOWN_CIPHERTEXT_KEY = (
 )
 """What a caller hears of a blob whose key is not here, or is another account's and not theirs to use."""
 
+_DAY_NS = 86_400 * 1_000_000_000
 _NOTHING: Mapping[str, str] = {}
 
 
@@ -69,6 +70,13 @@ def require_on_key(
         raise AccessDeniedException(UNKNOWN_CIPHERTEXT_KEY)
     message = aws_message(request, decision, names_ciphertext=is_named_by_ciphertext)
     raise AccessDeniedException(message, reason=(request, policies))
+
+
+def days_unused(view: View, key: KmsKey) -> str:
+    """The value of `kms:TrailingDaysWithoutKeyUsage`: whole days since the last use, or since the key's creation."""
+    use = view.state.last_use(key.key_id)
+    since_ns = key.regional.created_at_ns if use is None else use.at_ns
+    return str((view.now_ns - since_ns) // _DAY_NS)
 
 
 def require_about_grant(

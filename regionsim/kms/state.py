@@ -14,11 +14,13 @@ from regionsim.authorization.grants import Grant, GrantIndex
 from regionsim.kms.hsm_jobs import CLUSTER_HANDLE, MaterialRef
 from regionsim.kms.key import Alias, KmsKey, Tombstone
 from regionsim.kms.key_stores import KeyStore
+from regionsim.kms.last_use import LastUse
 from regionsim.kms.writes import (
     PutAlias,
     PutGrant,
     PutKey,
     PutKeyStore,
+    PutLastUse,
     PutToken,
     PutTombstone,
     RemoveAlias,
@@ -46,6 +48,7 @@ class RegionState:
         "_key_stores",
         "_keys",
         "_keys_in_store",
+        "_last_uses",
         "_retirable",
         "_tokens",
         "_tombstones",
@@ -63,6 +66,7 @@ class RegionState:
         self._tokens: dict[str, dict[str, bytes]] = {}
         self._tombstones: dict[str, Tombstone] = {}
         self._key_stores: dict[str, KeyStore] = {}
+        self._last_uses: dict[str, LastUse] = {}
         self._keys_in_store: dict[str, dict[str, None]] = {}
         self._grants: dict[str, GrantIndex] = {}
         self._retirable: dict[str, dict[str, Grant]] = {}
@@ -119,6 +123,10 @@ class RegionState:
     def key_stores(self, account: str | None = None) -> tuple[KeyStore, ...]:
         """The custom key stores, of one account if given, by id."""
         return tuple(store for _, store in sorted(self._key_stores.items()) if account in (None, store.account))
+
+    def last_use(self, key_id: str) -> LastUse | None:
+        """The key's last use here that is committed, or None."""
+        return self._last_uses.get(key_id)
 
     def keys_in_store(self, store_id: str) -> tuple[str, ...]:
         """The ids of the keys in a custom key store, whatever their state, in order of creation."""
@@ -179,16 +187,20 @@ class RegionState:
                     self._put_token(material)
             case RemoveToken(key_id=key_id, material_id=material_id):
                 self._tokens.get(key_id, {}).pop(material_id, None)
-            case PutKeyStore() | RemoveKeyStore():
-                self._apply_to_stores(write)
+            case PutKeyStore() | RemoveKeyStore() | PutLastUse():
+                self._apply_beside(write)
             case _:
                 assert_never(write)
 
-    def _apply_to_stores(self, write: PutKeyStore | RemoveKeyStore) -> None:
-        if isinstance(write, PutKeyStore):
-            self._key_stores[write.store.store_id] = write.store
-        else:
-            self._key_stores.pop(write.store_id, None)
+    def _apply_beside(self, write: PutKeyStore | RemoveKeyStore | PutLastUse) -> None:
+        match write:
+            case PutKeyStore(store=store):
+                self._key_stores[store.store_id] = store
+            case RemoveKeyStore(store_id=store_id):
+                self._key_stores.pop(store_id, None)
+            case PutLastUse(key_id=key_id, use=use):
+                if key_id in self._keys:
+                    self._last_uses[key_id] = use
 
     def _put_token(self, material: MaterialRef) -> None:
         if material.key_id in self._keys:  # else it comes after its key was deleted
@@ -217,6 +229,7 @@ class RegionState:
         if key.regional.key_store is not None:
             del self._keys_in_store[key.regional.key_store.store_id][key_id]
         self._tokens.pop(key_id, None)
+        self._last_uses.pop(key_id, None)
 
     def _put_grant(self, key_id: str, grant: Grant) -> None:
         if key_id not in self._keys:

@@ -10,6 +10,7 @@ from regionsim.authorization.grants import Grant
 from regionsim.kms.hsm_jobs import MaterialRef
 from regionsim.kms.key import Alias, KmsKey, Tombstone
 from regionsim.kms.key_stores import KeyStore
+from regionsim.kms.last_use import LastUse
 from regionsim.kms.messages import Announced
 
 
@@ -92,6 +93,14 @@ class RemoveKeyStore:
     store_id: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PutLastUse:
+    """The newest use of a key; of one that is deleted it is not kept."""
+
+    key_id: str
+    use: LastUse
+
+
 Write = (
     PutKey
     | RemoveKey
@@ -104,6 +113,7 @@ Write = (
     | RemoveToken
     | PutKeyStore
     | RemoveKeyStore
+    | PutLastUse
 )
 
 

@@ -15,8 +15,11 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from regionsim.kms.hsm_jobs import MaterialRef
-from regionsim.kms.writes import PutToken
+from regionsim.kms.last_use import TRACKED, LastUse
+from regionsim.kms.writes import PutLastUse, PutToken, Write
+from regionsim.names.arns import Arn
 from regionsim.region.audit_entry import AuditEntry
+from regionsim.region.audit_record import event_id
 from regionsim.region.wire import pack_audit
 from regionsim.runtime.tasks import Scope, future
 from regionsim.store.errors import StoreError
@@ -52,20 +55,44 @@ def segments(entries: Sequence[AuditEntry]) -> tuple[AuditSegment, ...]:
     )
 
 
+def last_uses(entries: Sequence[AuditEntry]) -> tuple[PutLastUse, ...]:
+    """What the entries say of the last use of each key that they name."""
+    newest = {
+        arn: entry
+        for entry in entries
+        if entry.event_name in TRACKED and entry.error_code is None
+        for arn in entry.resources
+    }
+    return tuple(_last_use(arn, entry) for arn, entry in newest.items())
+
+
+def _last_use(text: str, entry: AuditEntry) -> PutLastUse:
+    arn = Arn.parse(text)
+    assert arn is not None, "an entry names keys by their ARNs"
+    use = LastUse(
+        operation=entry.event_name,
+        at_ns=entry.instant_ns,
+        request_id=entry.request_id,
+        event_id=event_id(entry, arn.account),
+    )
+    return PutLastUse(key_id=arn.resource.removeprefix("key/"), use=use)
+
+
 class AuditTrail:
-    """Collects what may be committed a little later: audit entries, and tokens that were wrapped anew in use."""
+    """Collects what may be committed a little later: audit entries, what they say of the last use of keys, and tokens
+    that were wrapped anew in use."""
 
     def __init__(
         self,
         scope: Scope,
         store: Store,
         on_failure: Callable[[StoreError], None],
-        on_tokens: Callable[[tuple[PutToken, ...]], None],
+        on_kept: Callable[[tuple[Write, ...]], None],
     ) -> None:
         self._scope = scope
         self._store = store
         self._on_failure = on_failure
-        self._on_tokens = on_tokens
+        self._on_kept = on_kept
         self._entries: list[AuditEntry] = []
         self._in_flight_count = 0
         self._all_landed: Future[None] | None = None
@@ -117,9 +144,10 @@ class AuditTrail:
             self._entries, self._tokens = self._entries[count:], {}
             self._tokens_in_flight |= _by_material(tokens)
             self._in_flight_count += len(entries)
-            keep = partial(self._tokens_kept, tokens)
+            writes: tuple[Write, ...] = (*tokens, *last_uses(entries))
+            keep = partial(self._kept, tokens, writes)
             try:
-                await self._store.commit(Commit(writes=tokens, audit=segments(entries)), then=keep)
+                await self._store.commit(Commit(writes=writes, audit=segments(entries)), then=keep)
             except StoreError:
                 self._entries = entries + self._entries
                 self._landed(tokens)
@@ -143,10 +171,10 @@ class AuditTrail:
             self._all_landed.set_result(None)
         self._all_landed = None
 
-    def _tokens_kept(self, tokens: tuple[PutToken, ...], _: tuple[int, ...]) -> None:
+    def _kept(self, tokens: tuple[PutToken, ...], writes: tuple[Write, ...], _: tuple[int, ...]) -> None:
         self._landed(tokens)
-        if tokens:
-            self._on_tokens(tokens)
+        if writes:
+            self._on_kept(writes)
 
     def _landed(self, tokens: tuple[PutToken, ...]) -> None:
         for write in tokens:

@@ -62,7 +62,7 @@ def _record(entry: AuditEntry, recipient: str) -> dict[str, Any]:
         "userAgent": invoked_by or entry.user_agent or _INTERNAL,
         "requestParameters": _as_told(parameters) if parameters else None,
         "responseElements": None if response is None else _as_told(response),
-        "eventID": _id_of(entry, "event", recipient),
+        "eventID": event_id(entry, recipient),
         "readOnly": entry.is_read_only,
         "resources": [_resource(arn) for arn in entry.resources if entry.facts.get("namesKey", True)],
         "eventType": "AwsApiCall" if is_call else "AwsServiceEvent",
@@ -96,6 +96,11 @@ def _request_id(entry: AuditEntry) -> str:
     if entry.caller is not None:
         return entry.request_id
     return entry.facts.get("requestID") or _id_of(entry, "request", "")
+
+
+def event_id(entry: AuditEntry, recipient: str) -> str:
+    """The id of the record of an entry in that account's trail."""
+    return _id_of(entry, "event", recipient)
 
 
 def _id_of(entry: AuditEntry, what: str, recipient: str) -> str:

@@ -55,7 +55,7 @@ class Incarnation:
         self.trace = trace
         self.state = RegionState(region)
         self.locks = Locks()
-        self.trail = AuditTrail(scope, store, self._store_failed, self._tokens_committed)
+        self.trail = AuditTrail(scope, store, self._store_failed, self._kept)
         self.on_outbox: Callable[[Sequence[Announcement], int], None] = _nobody
         """Hears the announcements of each commit, and the instant (epoch ns) that their outbox rows bear."""
         self.on_key: Callable[[str, KmsKey | None], None] = _nobody_asks
@@ -119,8 +119,8 @@ class Incarnation:
             return False  # no HSM in reach opens it; the next use wraps it anew
         return theirs not in oldest_first or oldest_first.index(ours) > oldest_first.index(theirs)
 
-    def _tokens_committed(self, tokens: tuple[PutToken, ...]) -> None:
-        for write in tokens:
+    def _kept(self, writes: tuple[Write, ...]) -> None:
+        for write in writes:
             self.state.apply(write)
 
     async def commit(

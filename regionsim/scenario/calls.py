@@ -40,7 +40,7 @@ class NamedOperation:
 
 
 def read_operation(node: Node) -> NamedOperation:
-    """The one operation of a `call:`; it must be one of AWS's, and one of this version."""
+    """The one operation of a `call:`; it must be one of AWS's."""
     held = read.entries(node, "call")
     if len(held) != 1:
         raise node.position.error(
@@ -52,9 +52,6 @@ def read_operation(node: Node) -> NamedOperation:
         raise entry.key.position.error(
             f"KMS has no operation {quoted(name)}", advice(name, REGISTRY, shown=len(REGISTRY))
         )
-    if name not in REGISTRY:
-        hint = "it has: " + ", ".join(sorted(REGISTRY))
-        raise entry.key.position.error(f"the operation {name} is not in this version", hint)
     return NamedOperation(operation=described, parameters=entry.value, entry=entry)
 
 

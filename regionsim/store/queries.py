@@ -14,11 +14,14 @@ from typing import assert_never
 
 from regionsim.kms.hsm_jobs import MaterialRef
 from regionsim.kms.key import Alias, KmsKey
+from regionsim.kms.key_stores import KeyStore
+from regionsim.kms.last_use import LastUse
 from regionsim.kms.writes import (
     PutAlias,
     PutGrant,
     PutKey,
     PutKeyStore,
+    PutLastUse,
     PutToken,
     PutTombstone,
     RemoveAlias,
@@ -112,17 +115,27 @@ def apply_write(connection: sqlite3.Connection, write: Write) -> None:
             )
         case RemoveToken(key_id=key_id, material_id=material_id):
             connection.execute("DELETE FROM tokens WHERE key_id = ? AND material_id = ?", (key_id, material_id))
-        case PutKeyStore() | RemoveKeyStore():
-            _apply_to_stores(connection, write)
+        case PutKeyStore() | RemoveKeyStore() | PutLastUse():
+            _apply_beside(connection, write)
         case _:
             assert_never(write)
 
 
-def _apply_to_stores(connection: sqlite3.Connection, write: PutKeyStore | RemoveKeyStore) -> None:
-    if isinstance(write, RemoveKeyStore):
-        connection.execute("DELETE FROM key_stores WHERE store_id = ?", (write.store_id,))
-        return
-    store = write.store
+def _apply_beside(connection: sqlite3.Connection, write: PutKeyStore | RemoveKeyStore | PutLastUse) -> None:
+    match write:
+        case PutKeyStore(store=store):
+            _put_key_store(connection, store)
+        case RemoveKeyStore(store_id=store_id):
+            connection.execute("DELETE FROM key_stores WHERE store_id = ?", (store_id,))
+        case PutLastUse(key_id=key_id, use=use):
+            connection.execute(
+                "INSERT OR REPLACE INTO last_uses (key_id, operation, at_ns, request_id, event_id)"
+                " SELECT ?1, ?2, ?3, ?4, ?5 WHERE EXISTS (SELECT 1 FROM keys WHERE key_id = ?1)",
+                (key_id, use.operation, use.at_ns, use.request_id, use.event_id),
+            )
+
+
+def _put_key_store(connection: sqlite3.Connection, store: KeyStore) -> None:
     if store.version == 1:
         put = "INSERT INTO key_stores (body, version, store_id) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
         changed = connection.execute(put, (key_store_body(store), store.version, store.store_id))
@@ -176,6 +189,11 @@ def load_writes(connection: sqlite3.Connection) -> Iterator[Write]:
         yield PutTombstone(tombstone=tombstone_from_row(row))
     for row in connection.execute(_SELECT_ALIASES):
         yield PutAlias(alias=alias_from_row(row))
+    for key_id, operation, at_ns, request_id, event_id in connection.execute(
+        "SELECT key_id, operation, at_ns, request_id, event_id FROM last_uses ORDER BY key_id"
+    ):
+        use = LastUse(operation=intern(operation), at_ns=at_ns, request_id=request_id, event_id=event_id)
+        yield PutLastUse(key_id=intern(key_id), use=use)
     for (body,) in connection.execute("SELECT body FROM key_stores ORDER BY store_id"):
         yield PutKeyStore(store=key_store_from_body(body))
     for key_id, body in connection.execute("SELECT key_id, body FROM grants ORDER BY sequence"):

@@ -159,7 +159,28 @@ def _create_key_stores(connection: sqlite3.Connection) -> None:
     connection.execute("ALTER TABLE keys ADD COLUMN key_store TEXT")
 
 
-MIGRATIONS: tuple[Migration, ...] = (_create_first_tables, _create_grants, _add_imports, _create_key_stores)
+def _create_last_uses(connection: sqlite3.Connection) -> None:
+    """The newest use of each key in cryptography."""
+    connection.execute(
+        """
+        CREATE TABLE last_uses (
+            key_id     TEXT PRIMARY KEY REFERENCES keys (key_id) ON DELETE CASCADE,
+            operation  TEXT NOT NULL,
+            at_ns      INTEGER NOT NULL,
+            request_id TEXT NOT NULL,
+            event_id   TEXT NOT NULL
+        ) STRICT, WITHOUT ROWID
+        """
+    )
+
+
+MIGRATIONS: tuple[Migration, ...] = (
+    _create_first_tables,
+    _create_grants,
+    _add_imports,
+    _create_key_stores,
+    _create_last_uses,
+)
 """In order; each turns a file of version n into one of version n + 1. What has been released is never edited."""
 
 

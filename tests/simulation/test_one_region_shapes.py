@@ -206,6 +206,7 @@ async def responses(kms: OneRegion) -> dict[str, list[dict[str, Any]]]:
     await call("EnableKey", KeyId=single)
     await tags_and_grants(call, single)
     await imports(kms, call)
+    await call("GetKeyLastUsage", KeyId=single)
     await key_stores(kms, call)
     await macs_and_key_pairs(call, single)
     await rotations_and_deletions(kms, call, single)

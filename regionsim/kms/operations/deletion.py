@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
+from regionsim.authorization.context import LazyValue
 from regionsim.kms.errors import ValidationException
 from regionsim.kms.hsm_jobs import HsmAnswer
 from regionsim.kms.key import KeyState, KmsKey
@@ -18,7 +19,7 @@ from regionsim.kms.key_states import require_state
 from regionsim.kms.key_stores import put_away
 from regionsim.kms.metadata import epoch_seconds
 from regionsim.kms.operations.lifecycle import KeyRequest
-from regionsim.kms.permission import require_on_key
+from regionsim.kms.permission import days_unused, require_on_key
 from regionsim.kms.plan import Call, Operation, Outcome, Plan, Reads, View
 from regionsim.kms.removal import deletion_cancelled, scheduled_for_deletion
 from regionsim.kms.writes import PutKey
@@ -56,7 +57,10 @@ class ScheduleKeyDeletion(Operation[ScheduleKeyDeletionRequest]):
                 f"PendingWindowInDays must be between {SHORTEST_WINDOW_DAYS} and {LONGEST_WINDOW_DAYS} (inclusive)."
             )
         key = resolve(view.state, call.caller, request.key_id, operation=self.name, takes_alias=False)
-        values = {"kms:ScheduleKeyDeletionPendingWindowInDays": str(days)}
+        values: dict[str, LazyValue] = {
+            "kms:ScheduleKeyDeletionPendingWindowInDays": str(days),
+            "kms:TrailingDaysWithoutKeyUsage": lambda: days_unused(view, key),
+        }
         require_on_key(view, call.caller, "kms:ScheduleKeyDeletion", key, values=values)
         require_state(self.name, key)
         scheduled = scheduled_for_deletion(key, days, view.now_ns)

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
+from regionsim.authorization.context import LazyValue
 from regionsim.kms import hsm_jobs
 from regionsim.kms.errors import (
     CustomKeyStoreNotFoundException,
@@ -38,7 +39,7 @@ from regionsim.kms.key_stores import turned
 from regionsim.kms.metadata import key_metadata
 from regionsim.kms.outside import AboutCluster, AboutExternalKey, Inquiry, refusal_of_key
 from regionsim.kms.pages import page, read_marker
-from regionsim.kms.permission import require_on_key, require_without_key
+from regionsim.kms.permission import days_unused, require_on_key, require_without_key
 from regionsim.kms.plan import Call, Operation, Outcome, Plan, Reads, View
 from regionsim.kms.quotas import KEYS_PER_ACCOUNT
 from regionsim.kms.tags import checked_tags
@@ -255,13 +256,16 @@ class EnableKey(Operation[KeyRequest]):
     is_read_only = False
     recorded = ("KeyId",)
     state_after = KeyState.ENABLED
+    tells_days_unused = False
 
     def reads(self, request: KeyRequest) -> Reads:
         return Reads(keys=(request.key_id,))
 
     def plan(self, view: View, call: Call, request: KeyRequest) -> Plan[KeyRequest]:
         key = resolve(view.state, call.caller, request.key_id, operation=self.name, takes_alias=False)
-        require_on_key(view, call.caller, f"kms:{self.name}", key)
+        told: dict[str, LazyValue] = {"kms:TrailingDaysWithoutKeyUsage": lambda: days_unused(view, key)}
+        values = told if self.tells_days_unused else {}
+        require_on_key(view, call.caller, f"kms:{self.name}", key, values=values)
         require_state(self.name, key)
         return Plan(call=call, request=request, region=view.region, now_ns=view.now_ns, keys=(key,))
 
@@ -274,6 +278,7 @@ class EnableKey(Operation[KeyRequest]):
 class DisableKey(EnableKey):
     name = "DisableKey"
     state_after = KeyState.DISABLED
+    tells_days_unused = True
 
 
 def _place_in_store(view: View, call: Call, request: CreateKeyRequest) -> StoreMembership | None:

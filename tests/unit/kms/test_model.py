@@ -9,6 +9,7 @@ import botocore.session
 import pytest
 
 from regionsim.kms.model import ShapeType, model
+from regionsim.kms.operations.registry import REGISTRY
 from tests.generators import kms_model
 
 
@@ -91,3 +92,8 @@ def test_the_product_does_without_botocore():
     """botocore is 31 MB and a test dependency: reading the model must not load it."""
     code = "import sys; from regionsim.kms.model import model; model(); sys.exit('botocore' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_every_operation_of_the_model_is_there():
+    assert REGISTRY.keys() == model().operations.keys()
+    assert len(REGISTRY) == 56

@@ -212,7 +212,6 @@ MISTAKES = [
     ("{at: 40s, say: done}", "{§heal: all, fault: {link_loss: 1%}}", "a step does one thing, this one has 'fault'"),
     ("{at: 40s, say: done}", "{say: x, §for: 1s}", "'for' does not go with 'say'; it goes with fault"),
     ("{CreateKey: {}}", "{§CreateKy: {}}", "KMS has no operation 'CreateKy'; did you mean 'CreateKey'?"),
-    ("{CreateKey: {}}", "{§GetKeyLastUsage: {}}", "the operation GetKeyLastUsage is not in this version; it has: "),
     ("{CreateKey: {}}", "§{CreateKey: {}, ListKeys: {}}", "call: one operation is wanted, these are 2"),
     ("{CreateKey: {}}", "§CreateKey", "call must be a mapping (key: value), this is text"),
     ("{CreateKey: {}}", "{CreateKey: {§Polcy: x}}", "CreateKey has no 'Polcy'; did you mean 'Policy'?"),

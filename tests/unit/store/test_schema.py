@@ -98,6 +98,7 @@ def test_every_table_is_strict(path: Path):
         "tombstones",
         "grants",
         "key_stores",
+        "last_uses",
     }
     assert set(strict.values()) == {1}
     raw.close()
