@@ -63,7 +63,7 @@ from regionsim.kms.hsm_jobs import (
     WrapMaterials,
     WrappingKeyMade,
 )
-from regionsim.kms.key_specs import SYMMETRIC_ALGORITHM, KeySpec, is_offered
+from regionsim.kms.key_specs import PAIR_SPECS, SYMMETRIC_ALGORITHM, KeySpec, is_offered
 from regionsim.kms.key_usages import require_plaintext_fits
 from regionsim.kms.wrapping import BAD_TOKEN
 from regionsim.names.regions import partition_of
@@ -111,7 +111,9 @@ class HsmMemory(Confined):
 
     def secrets_for_scan(self) -> list[bytes]:
         """The raw bytes of every secret here. For tests that search files and links for them; for nothing else."""
-        return [*self._domain.secrets_for_scan(), *[key.raw for key in self._keys.values()]]
+        keys = self._keys.values()
+        numbers = [number for key in keys if key.spec in PAIR_SPECS for number in key.pair.secrets_for_scan()]
+        return [*self._domain.secrets_for_scan(), *[key.raw for key in keys], *numbers]
 
     def perform(self, job: HsmJob) -> HsmAnswer:
         """Do the job. Errors: InvalidCiphertextException, KeyUnavailableException."""

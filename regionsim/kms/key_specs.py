@@ -150,3 +150,7 @@ def is_mac(spec: KeySpec) -> bool:
 def use_of(spec: KeySpec, usage: KeyUsage) -> Use | None:
     """The use of `spec` for `usage`, or None when the two are not compatible."""
     return next((use for use in USES[spec] if use.usage is usage), None)
+
+
+PAIR_SPECS = frozenset(spec for spec in KeySpec if not is_symmetric(spec) and not is_mac(spec))
+"""The specs of key pairs."""

@@ -26,14 +26,18 @@ NAMES = sorted(shipped_paths())
 
 NOTHING_REPLICATED = frozenset(
     {
-        "quickstart",
         "access-control-tour",
         "asymmetric-encryption",
         "confused-deputy",
         "cross-account-sharing",
         "key-agreement",
         "lockout-refused",
+        "organization-levels",
+        "quickstart",
+        "retry-storm-on-recovery",
+        "services-that-call",
         "signing-keys",
+        "throttled-region",
     }
 )
 

@@ -59,6 +59,9 @@ class EcPair(SigningPair, AgreeingPair):
     def public_key(self) -> bytes:
         return self._public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
+    def secrets_for_scan(self) -> tuple[bytes, ...]:
+        return (self._private.private_numbers().private_value.to_bytes((self._private.key_size + 7) // 8),)
+
     def private_key(self) -> bytes:
         """PKCS #8, in the one form that we keep."""
         return _pkcs8(self._private)

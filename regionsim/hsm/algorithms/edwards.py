@@ -42,6 +42,9 @@ class Ed25519Pair(SigningPair):
     def public_key(self) -> bytes:
         return self._public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
+    def secrets_for_scan(self) -> tuple[bytes, ...]:
+        return (self._private.private_bytes_raw(),)
+
     def private_key(self) -> bytes:
         """PKCS #8, in the one form that we keep."""
         return _pkcs8(self._private)

@@ -33,6 +33,10 @@ class KeyPair(Confined, ABC):
     def public_key(self) -> bytes:
         """The public half, as everybody may have it."""
 
+    @abstractmethod
+    def secrets_for_scan(self) -> tuple[bytes, ...]:
+        """The numbers that the private key is made of. For tests that search for leaks; for nothing else."""
+
 
 class SigningPair(KeyPair):
     """For SIGN_VERIFY."""

@@ -50,6 +50,9 @@ class MlDsaPair(SigningPair):
     def public_key(self) -> bytes:
         return self._public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
+    def secrets_for_scan(self) -> tuple[bytes, ...]:
+        return (self._private.private_bytes_raw(),)
+
     def sign(self, algorithm: str, message_type: MessageType, message: bytes, draws: Draws) -> bytes:
         if message_type is MessageType.EXTERNAL_MU:
             return self._private.sign_mu(message)

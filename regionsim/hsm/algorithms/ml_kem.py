@@ -44,6 +44,9 @@ class MlKemPair(EncapsulatingPair):
     def public_key(self) -> bytes:
         return self._public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
+    def secrets_for_scan(self) -> tuple[bytes, ...]:
+        return (self._private.private_bytes_raw(),)
+
     def encapsulate(self) -> Encapsulation:
         return Encapsulation(*self._public.encapsulate())
 
@@ -65,6 +68,11 @@ class MlKem512Pair(EncapsulatingPair):
 
     def public_key(self) -> bytes:
         return _PUBLIC_512 + self._encapsulation_key
+
+    def secrets_for_scan(self) -> tuple[bytes, ...]:
+        # The first part of it is the secret vector; what follows is public but for the last 32 bytes.
+        length = len(self._decapsulation_key) - len(self._encapsulation_key) - 64
+        return self._decapsulation_key[:length], self._decapsulation_key[-32:]
 
     def encapsulate(self) -> Encapsulation:
         ciphertext, shared_secret = _ml_kem_512().encaps(self._encapsulation_key)

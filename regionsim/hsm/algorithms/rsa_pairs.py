@@ -57,6 +57,10 @@ class RsaPair(SigningPair, EncryptingPair):
     def public_key(self) -> bytes:
         return self._public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
+    def secrets_for_scan(self) -> tuple[bytes, ...]:
+        numbers = self._private.private_numbers()
+        return tuple(number.to_bytes((number.bit_length() + 7) // 8) for number in (numbers.p, numbers.q, numbers.d))
+
     def private_key(self) -> bytes:
         """PKCS #8, in the one form that we keep."""
         return _pkcs8(self._private)

@@ -79,6 +79,9 @@ class Sm2Pair(SigningPair, EncryptingPair, AgreeingPair):
     def public_key(self) -> bytes:
         return _PUBLIC + self._public.encoded
 
+    def secrets_for_scan(self) -> tuple[bytes, ...]:
+        return (self._secret.to_bytes(_SCALAR_BYTES),)
+
     def tested_private_key(self) -> bytes:
         """PKCS #8, in the one form that we keep. Errors: ValueError when the halves do not belong together."""
         if _Point(*_curve().kG(self._secret)) != self._public:

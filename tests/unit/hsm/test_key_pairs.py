@@ -262,6 +262,17 @@ def test_a_private_key_from_outside_is_kept_in_one_form_and_no_other_kind_is_tak
             imported_private_key(spec, wrong)
 
 
+@pytest.mark.parametrize("spec", PAIR_SPECS)
+def test_who_searches_for_leaks_is_given_the_numbers_that_are_secret(spec: KeySpec) -> None:
+    """All of them stand in the private key (RSA's, ML-KEM-512's: in what it expands to), none in the public one."""
+    pair, private = pair_of(spec), private_key(spec)
+    secrets = pair.secrets_for_scan()
+    assert secrets
+    assert all(len(secret) >= 32 and secret not in pair.public_key() for secret in secrets)
+    if spec is not KeySpec.ML_KEM_512:
+        assert all(secret in private for secret in secrets)
+
+
 def test_key_pairs_say_nothing_of_themselves() -> None:
     for spec in PAIR_SPECS:
         assert repr(pair_of(spec)).endswith("contents withheld>")
