@@ -49,18 +49,19 @@ class Application:
         await send({"type": "http.response.body", "body": response.body})
 
     async def _response(self, scope: Message, connection: Connection, receive: Receive) -> HttpResponse:
-        request = _request(scope, connection, b"")
         try:
-            request = _request(scope, connection, await _body(receive))
+            body = await _body(receive)
+        except BadRequest as bad:
+            response = self._front.refused(_request(scope, connection, b""), bad)
+            return HttpResponse(
+                status=response.status, body=response.body, headers={**response.headers, "connection": "close"}
+            )
+        request = _request(scope, connection, body)
+        try:
             is_admin = request.path == ADMIN_PREFIX or request.path.startswith(f"{ADMIN_PREFIX}/")
             if is_admin and connection.region is None:
                 return await self._admin(request)
             return await self._front.answer(request)
-        except BadRequest as bad:
-            response = self._front.refused(request, bad)
-            return HttpResponse(
-                status=response.status, body=response.body, headers={**response.headers, "connection": "close"}
-            )
         except (Hangup, Stalled):
             raise
         except Exception as error:  # noqa: BLE001 - one of the two edges: a client gets AWS's words, not a traceback

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import resource
 import signal
 from collections.abc import Callable
 
@@ -12,7 +13,16 @@ from regionsim.endpoint.settings import ServeSettings
 from regionsim.endpoint.world import served
 from regionsim.runtime.loop import run_real_time
 
+_MOST_FILES = 65_536
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+def allow_many_connections() -> None:
+    """Let this process open as many files as the system lets it, up to what ports can be: each connection is one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, _MOST_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def serve(settings: ServeSettings, on_ready: Callable[[str], None], tell: Callable[[str], None]) -> bool:
@@ -20,6 +30,7 @@ def serve(settings: ServeSettings, on_ready: Callable[[str], None], tell: Callab
 
     Errors: ConfigError, ScenarioError.
     """
+    allow_many_connections()
     return run_real_time(_serve(settings, on_ready, tell))
 
 
