@@ -1,8 +1,9 @@
-"""What CloudTrail shows of KMS's own calls where a multi-Region key changes in another Region than the one called.
+"""What CloudTrail shows of KMS's own calls: where a multi-Region key changes in another Region than the one called, and
+where an AWS managed key is made.
 
 Source: KMS Developer Guide, "Logging AWS KMS API calls with AWS CloudTrail" (ReplicateKey, SynchronizeMultiRegionKey,
 UpdatePrimaryRegion). That the second record of UpdatePrimaryRegion has a request id of its own is ours: AWS repeats
-that of the call, which a replica is not told.
+that of the call, which a replica is not told. What the record of a new AWS managed key says of who caused it is ours.
 """
 
 from __future__ import annotations
@@ -35,6 +36,25 @@ def replica_creation(replica: KmsKey, seed: ReplicaSeed) -> ServiceEvent:
         request_id=seed.request_id,
     )
     return _event("CreateKey", replica, call)
+
+
+def managed_key_creation(key: KmsKey, caused_by: str, request_id: str) -> ServiceEvent:
+    """The CreateKey of an AWS managed key, made because `caused_by` (an ARN) was the first to need it."""
+    shared = key.shared
+    parameters = {
+        "Description": key.regional.description,
+        "Origin": shared.origin.value,
+        "KeySpec": shared.spec.value,
+        "KeyUsage": shared.usage.value,
+        "MultiRegion": False,
+    }
+    call = InternalCall(
+        parameters=parameters,
+        response={"keyMetadata": key_metadata(key)},
+        on_behalf_of=caused_by,
+        request_id=request_id,
+    )
+    return _event("CreateKey", key, call)
 
 
 def synchronization(key: KmsKey) -> ServiceEvent:

@@ -7,12 +7,13 @@ purpose: one owner (the Region), one writer (`apply`), readers that hold only fr
 from __future__ import annotations
 
 from bisect import bisect_right, insort
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import assert_never
 
 from regionsim.authorization.grants import Grant, GrantIndex
 from regionsim.kms.hsm_jobs import CLUSTER_HANDLE, MaterialRef
-from regionsim.kms.key import Alias, KmsKey, Tombstone
+from regionsim.kms.key import Alias, KeyOwner, KmsKey, Tombstone
 from regionsim.kms.key_stores import KeyStore
 from regionsim.kms.last_use import LastUse
 from regionsim.kms.writes import (
@@ -49,6 +50,7 @@ class RegionState:
         "_keys",
         "_keys_in_store",
         "_last_uses",
+        "_managed_counts",
         "_retirable",
         "_tokens",
         "_tombstones",
@@ -60,6 +62,7 @@ class RegionState:
         self._keys: dict[str, KmsKey] = {}
         self._key_by_bytes: dict[bytes, str] = {}
         self._account_keys: dict[str, list[str]] = {}
+        self._managed_counts: Counter[str] = Counter()
         self._aliases: dict[tuple[str, str], Alias] = {}
         self._account_aliases: dict[str, list[str]] = {}
         self._key_aliases: dict[str, list[str]] = {}
@@ -96,7 +99,8 @@ class RegionState:
         return self._tombstones.get(key_id)
 
     def key_count(self, account: str) -> int:
-        return len(self._account_keys.get(account, ()))
+        """How many keys count against the account's quota: AWS managed keys do not."""
+        return len(self._account_keys.get(account, ())) - self._managed_counts[account]
 
     def key_ids_after(self, account: str, marker: str | None, limit: int) -> Sequence[str]:
         """Up to `limit` key ids of the account in order, the ones after `marker`."""
@@ -210,6 +214,7 @@ class RegionState:
         known = self._keys.get(key.key_id)
         if known is None:
             insort(self._account_keys.setdefault(key.account, []), key.key_id)
+            self._managed_counts[key.account] += key.shared.owner is KeyOwner.AWS
             self._key_by_bytes[key_id_bytes(key.key_id)] = key.key_id
         self._keys[key.key_id] = key
         if key.regional.key_store is not None:
@@ -228,6 +233,7 @@ class RegionState:
         self._account_keys[key.account].remove(key_id)
         if key.regional.key_store is not None:
             del self._keys_in_store[key.regional.key_store.store_id][key_id]
+        self._managed_counts[key.account] -= key.shared.owner is KeyOwner.AWS
         self._tokens.pop(key_id, None)
         self._last_uses.pop(key_id, None)
 

@@ -176,13 +176,13 @@ class Incarnation:
             case _:
                 self.state.apply(write)
 
-    async def commit_or_refuse(self, outcome: Outcome, entry: AuditEntry) -> None:
+    async def commit_or_refuse(self, outcome: Outcome, *entries: AuditEntry) -> None:
         """`commit` for a caller who waits. Errors: KMSInternalException instead of a StoreError."""
         try:
             await self.commit(
                 writes=outcome.writes,
                 announcements=outcome.announcements,
-                entries=(entry,),
+                entries=entries,
                 events=outcome.events,
                 happenings=outcome.happenings,
             )

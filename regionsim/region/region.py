@@ -12,9 +12,8 @@ fleet and its file outlive that. What it knows of other Regions is their names.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any, NoReturn, assert_never
 
 from regionsim.accounts.directory import Directory
@@ -23,6 +22,7 @@ from regionsim.authorization.condition_keys import MULTI_VALUED
 from regionsim.hsm.fleet import Fleet
 from regionsim.hsm.key_store_port import KeyStorePort
 from regionsim.kms import shapes
+from regionsim.kms.aws_keys import Unmade, unmade_key
 from regionsim.kms.errors import AccessDeniedException, KmsError, KMSInternalException, ThrottlingException
 from regionsim.kms.hsm_jobs import HsmAnswer
 from regionsim.kms.key import KmsKey
@@ -39,12 +39,14 @@ from regionsim.names.mistakes import ConfigError
 from regionsim.network.envelope import Envelope
 from regionsim.region.admission import Admission
 from regionsim.region.calendar import Calendar
-from regionsim.region.charges import Charge, charge_of
+from regionsim.region.charges import charge_of
+from regionsim.region.counts import RegionCounts
+from regionsim.region.first_use import make_aws_key
 from regionsim.region.incarnation import Incarnation
 from regionsim.region.key_stores import KeyStores, is_of_stores
 from regionsim.region.locks import Locks
 from regionsim.region.look_up import locked, subject
-from regionsim.region.replicator import ReplicationCounts, Replicator
+from regionsim.region.replicator import Replicator
 from regionsim.region.serving import Serving
 from regionsim.region.timers import Fired
 from regionsim.runtime.clock import ReadableClock
@@ -60,21 +62,6 @@ Reply = Mapping[str, Any] | None | KmsError
 
 _LIFE = ("life",)
 """What a boot, a crash and a good end hold, so that they come one after the other."""
-
-
-@dataclass(slots=True, kw_only=True)
-class RegionCounts:
-    """What one Region has done; survives a crash of its hosts."""
-
-    requests: int = 0
-    refused: int = 0
-    denied: int = 0
-    throttled: int = 0
-    hsm_requests: int = 0
-    charges: Counter[Charge] = field(default_factory=Counter)
-    """Requests with a price of their own."""
-
-    replication: ReplicationCounts = field(default_factory=ReplicationCounts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -399,6 +386,10 @@ class Region:
         serving.reads = operation.reads(serving.request)
         serving.key = subject(serving.host.state, serving.reads, call.caller.account)
         self._admit(serving)
+        if serving.key is None:
+            unmade = unmade_key(serving.host.state, call, serving.reads)
+            if unmade is not None:
+                return self._use_first(serving, unmade)
         if operation.is_mutation:
             return self._change(serving)
         return self._read(serving)
@@ -409,6 +400,13 @@ class Region:
         outcome = serving.operation.answer(plan, await self._ask_hsm(serving, plan))
         serving.host.trail.add(serving.answered(plan, outcome))
         return outcome
+
+    async def _use_first(self, serving: Serving, unmade: Unmade) -> Outcome:
+        """A call that is the first to use a key of AWS's: if it may, the key is made before the call goes on."""
+        fresh = self._requests.bytes(16)
+        await make_aws_key(serving.host, unmade, serving.call, lambda: replace(self._view(serving), fresh=fresh))
+        serving.key = subject(serving.host.state, serving.reads, serving.call.caller.account)
+        return await self._read(serving)
 
     async def _change(self, serving: Serving) -> Outcome:
         """A call that changes something: what it reads and changes is locked from look-up to commit."""
@@ -471,7 +469,9 @@ class Region:
         spec = None if serving.key is None else serving.key.shared.spec
         pair_spec = call.parameters.get("KeyPairSpec")
         now_ns = self.clock.now_ns()
-        self.admission.admit(call.caller.account, call.operation, now_ns, spec=spec, pair_spec=pair_spec)
+        # A service that calls in its own name does so for the account that has the key.
+        account = call.caller.account or ("" if serving.key is None else serving.key.account)
+        self.admission.admit(account, call.operation, now_ns, spec=spec, pair_spec=pair_spec)
 
     def _answer_question(self, question: Question) -> Answer:
         """This Region's word. It costs requests here, too: a replica two CreateKey, a primary's move one of its own."""

@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import Any
 
+from regionsim.kms.aws_keys import PREDEFINED
 from regionsim.kms.errors import (
     AlreadyExistsException,
     KMSInvalidStateException,
@@ -166,7 +167,7 @@ class ListAliases(Operation[ListAliasesRequest]):
         account, limit = call.caller.account, min(request.limit, _LARGEST_PAGE)
         after = read_marker(request.marker)
         if request.key_id is None:
-            names = list(view.state.alias_names_after(account, after, limit + 1))
+            names = _names_after(view, account, after, limit + 1)
         else:
             key = resolve(view.state, call.caller, request.key_id, operation=self.name, takes_alias=False)
             if key.account != account:
@@ -181,12 +182,22 @@ class ListAliases(Operation[ListAliasesRequest]):
         return Outcome(response=page("Aliases", [dict(entry) for entry in plan.found], plan.next_marker))
 
 
+def _names_after(view: View, account: str, after: str | None, limit: int) -> list[str]:
+    """Up to `limit` alias names of the account in order, AWS's predefined ones among them."""
+    own = view.state.alias_names_after(account, after, limit)
+    predefined = (name for name in PREDEFINED if after is None or name > after)
+    return sorted({*own, *predefined})[:limit]
+
+
 def _entry(view: View, account: str, name: str) -> dict[str, Any]:
-    alias = view.state.alias(account, name)
-    assert alias is not None
+    alias, named = (
+        view.state.alias(account, name),
+        {"AliasName": name, "AliasArn": alias_arn(view.region, account, name)},
+    )
+    if alias is None:  # a predefined one that has no key yet
+        return named
     return {
-        "AliasName": name,
-        "AliasArn": alias_arn(view.region, account, name),
+        **named,
         "TargetKeyId": alias.target_key_id,
         "CreationDate": epoch_seconds(alias.created_at_ns),
         "LastUpdatedDate": epoch_seconds(alias.updated_at_ns),
