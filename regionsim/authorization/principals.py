@@ -94,6 +94,8 @@ class Principal:
                 return ()
             case PrincipalKind.SERVICE:
                 return (f"service:{self.arn}",)
+            case PrincipalKind.ROLE_SESSION if self.session_name is None:
+                return ()  # its ARN is the role's, and to be named by that is to be limited as a role
             case _:
                 return (self.arn,)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import yaml
 
 from regionsim.names.mistakes import ConfigError
+from regionsim.scenario.embedding import with_policies_embedded
 from regionsim.scenario.nodes import MappingNode, plain
 from regionsim.scenario.parse import parse
 from regionsim.scenario.results import RunResult
@@ -33,12 +34,15 @@ def failed_checker(result: RunResult) -> str:
 def failure_text(scenario_path: str, result: RunResult, versions: Mapping[str, str]) -> str:
     """The failure file of a run that did not hold.
 
-    The scenario stands in it as its author wrote it, comments included, behind a new head. Errors: ScenarioError when
-    the scenario's file cannot be read any more.
+    The scenario stands in it as its author wrote it, comments included, behind a new head, with the policies that it
+    keeps in files. Errors: ScenarioError when the scenario's file, or one of those, cannot be read any more.
     """
     text = read_source(Path(scenario_path), scenario_path)
     root = parse(text, scenario_path)
     assert isinstance(root, MappingNode), "it was played"
+    text = with_policies_embedded(text, root)
+    root = parse(text, scenario_path)
+    assert isinstance(root, MappingNode), "it is the same scenario"
     head = [
         f"seed: {result.seed}",
         f"versions: {json.dumps(dict(versions))}",

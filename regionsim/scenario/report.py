@@ -65,14 +65,16 @@ def again(result: RunResult, options: RunOptions) -> str:
 def _held(result: RunResult) -> str:
     held = sum(1 for invariant in result.invariants if invariant.passed)
     steps = len(result.expectations)
-    return f"{steps} expectation{'s' if steps != 1 else ''} and {held} invariant{'s' if held != 1 else ''} held"
+    told = f"{steps} expectation{'s' if steps != 1 else ''} and {held} invariant{'s' if held != 1 else ''} held"
+    return f"{told} so far; stopped before the end, so nothing is said of that" if result.stopped else told
 
 
 def _left_out(result: RunResult) -> Iterator[str]:
     """What no claim is made of."""
     untouched = [known.name for known in result.invariants if known.passed is None and not known.detail]
     if untouched:
-        yield f"unchecked nothing was there to check for {', '.join(untouched)}"
+        why = "nothing is concluded yet of" if result.stopped else "nothing was there to check for"
+        yield f"unchecked {why} {', '.join(untouched)}"
     for invariant in result.invariants:
         if invariant.passed is None and invariant.detail:
             yield f"unchecked invariant {invariant.name}: {invariant.detail}"

@@ -107,7 +107,8 @@ class WorkloadResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunResult:
-    """One run of a scenario. Times are seconds; `interrupted` is set when it was stopped from outside."""
+    """One run of a scenario. Times are seconds; `interrupted` is set when it was stopped from outside, `stopped` when
+    it was to stop before its end: then `invariants` are of what has happened, and nothing is said of the end."""
 
     scenario: str
     path: str
@@ -129,6 +130,7 @@ class RunResult:
     cost_usd: CostResult | None = None
     workloads: Mapping[str, WorkloadResult] = field(default_factory=lambda: MappingProxyType({}))
     interrupted: bool = False
+    stopped: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """The run as JSON values, with the members that `--json` promises and that this version has."""
@@ -154,4 +156,6 @@ class RunResult:
         result["cost_usd"] = None if self.cost_usd is None else asdict(self.cost_usd)
         if self.workloads:
             result["workloads"] = {name: asdict(workload) for name, workload in self.workloads.items()}
+        if self.stopped:
+            result["stopped"] = True
         return {**result, "interrupted": True} if self.interrupted else result

@@ -13,7 +13,7 @@ from types import MappingProxyType, TracebackType
 from typing import Any, TextIO
 
 from regionsim import __version__
-from regionsim.invariants.verdicts import Finding
+from regionsim.invariants.verdicts import Finding, Kind
 from regionsim.invariants.watch import Watch
 from regionsim.names.mistakes import ConfigError, RegionsimError
 from regionsim.runtime.clock import WallClock
@@ -209,6 +209,8 @@ class _Run:
         if self._end is None and not self._findings:
             self.is_stopped = True
             self._look_back()
+            # What must hold at every instant has held so far, or has not; of the end nothing is known.
+            self._findings = tuple(found for found in self._watch.findings if found.kind is Kind.SAFETY)
             self._loop.fail(KeyboardInterrupt())
 
     async def main(self) -> None:
@@ -279,6 +281,7 @@ class _Run:
             workloads=MappingProxyType(workload_results(self._scenario.workloads, self._ledger)),
             transcript=self._transcript.lines,
             interrupted=is_interrupted,
+            stopped=self.is_stopped,
         )
 
 

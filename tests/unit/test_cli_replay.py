@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 
 import pytest
@@ -70,6 +71,7 @@ def test_replay_until_stops_there(fails, capsys):
     status, out, err = run("replay", fails, "--until", "30s", capsys=capsys)
     assert (status, "expect_state" in err, "DisableKey" in err) == (0, False, False)
     assert "time      30s virtual" in out
+    assert re.search(r"verdict   ok: 1 expectation and [0-9] invariants? held so far; stopped before the end", out)
     status, out, err = run("replay", fails, "--until", "90s", capsys=capsys)
     assert (status, "expect_state" in err, "DisableKey" in err) == (1, True, False)
     status, _, err = run("replay", fails, "--until", "soon", capsys=capsys)
@@ -144,3 +146,49 @@ def test_diff_of_what_is_no_trace(content, told, tmp_path, capsys):
     assert status == 2
     assert told in err
     assert "Traceback" not in err
+
+
+POLICY = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "kms:*", "Resource": "*"}]}
+KEY_POLICY = {
+    "Statement": [{"Effect": "Allow", "Principal": {"AWS": "111122223333"}, "Action": "kms:*", "Resource": "*"}]
+}
+WITH_FILES = """\
+name: With files
+regions: [us-east-1]
+accounts:
+  "111122223333":
+    users:
+      alice: {policies: [{file: "all of it.json"}]}   # everything
+      bob:
+        boundary:
+          file: all.json
+        policies:
+          - name: own
+            policy:
+              file: 'all.json'
+    roles:
+      app: {trust: {file: trust.json}, tags: {file: all.json}}
+steps:
+  - {as: alice, in: us-east-1, call: {CreateKey: {Policy: {file: key.json}}}, save: {key: KeyMetadata.KeyId}}
+  - {as: alice, in: us-east-1, call: {Encrypt: {KeyId: $key, Plaintext: a, EncryptionContext: {file: all.json}}}}
+  - {as: bob, in: us-east-1, call: {DescribeKey: {KeyId: $key}}}
+  - {expect_state: {key: $key, in: us-east-1, rotations: 3}}
+"""
+
+
+def test_a_failure_file_holds_the_policies_that_the_scenario_keeps_in_files(tmp_path, capsys):
+    trust = {"Statement": [{"Effect": "Allow", "Principal": {"AWS": "111122223333"}, "Action": "sts:AssumeRole"}]}
+    files = {"all of it.json": POLICY, "all.json": POLICY, "key.json": KEY_POLICY, "trust.json": trust}
+    for name, policy in files.items():
+        (tmp_path / name).write_text(json.dumps(policy, indent=2), encoding="utf-8")
+    scenario, elsewhere = tmp_path / "s.yaml", tmp_path / "other"
+    scenario.write_text(WITH_FILES, encoding="utf-8")
+    elsewhere.mkdir()
+    assert run("run", scenario, "--failure", elsewhere / "f.yaml", capsys=capsys)[0] == 1
+    text = (elsewhere / "f.yaml").read_text(encoding="utf-8")
+    assert "# everything" in text
+    assert text.count("file:") == 2, "a tag and an encryption context are no files"
+    for name in files:
+        (tmp_path / name).unlink()
+    status, out, err = run("replay", elsewhere / "f.yaml", capsys=capsys)
+    assert (status, "the same, step 4" in out) == (1, True), err
