@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from regionsim.hsm.algorithms.importing import WrappingKey
+from regionsim.hsm.algorithms.importing import new_wrapping_key, wrapping_key_of
 from regionsim.hsm.algorithms.key_pair import Draws, EncryptingPair
 from regionsim.hsm.algorithms.key_pairs import key_pair, new_private_key
 from regionsim.hsm.algorithms.symmetric import GCM_NONCE_BYTES, material_id_of
@@ -65,7 +65,7 @@ from regionsim.kms.hsm_jobs import (
 )
 from regionsim.kms.key_specs import PAIR_SPECS, SYMMETRIC_ALGORITHM, KeySpec, is_offered
 from regionsim.kms.key_usages import require_plaintext_fits
-from regionsim.kms.wrapping import BAD_TOKEN
+from regionsim.kms.wrapping import BAD_TOKEN, WrappingKeySpec
 from regionsim.names.regions import partition_of
 
 _PER_BLOB_BYTES = NONCE_BYTES + IV_BYTES
@@ -231,18 +231,20 @@ class HsmMemory(Confined):
         return BackingKeyCreated(material=self._new(job.key_id, job.spec, raw))
 
     def _make_wrapping_key(self, job: MakeWrappingKey) -> WrappingKeyMade:
-        key = WrappingKey.generate(self._stream, job.modulus_bits)
-        nonce = self.draw(GCM_NONCE_BYTES)
-        token = wrap(self._domain, Purpose.IMPORT_WRAPPING_KEY, key.raw, label="RSA", names=job.names, nonce=nonce)
+        key = new_wrapping_key(job.wrapping_spec, self._draws)
+        nonce, label = self.draw(GCM_NONCE_BYTES), job.wrapping_spec.value
+        token = wrap(self._domain, Purpose.IMPORT_WRAPPING_KEY, key.raw, label=label, names=job.names, nonce=nonce)
         return WrappingKeyMade(public_key=key.public, token=token)
 
     def _import_material(self, job: ImportMaterial) -> MaterialImported:
         try:
-            _, raw = unwrap(self._domain, Purpose.IMPORT_WRAPPING_KEY, job.wrapping_token, names=job.names)
+            label, raw = unwrap(self._domain, Purpose.IMPORT_WRAPPING_KEY, job.wrapping_token, names=job.names)
         except InvalidCiphertextException:
             # To the caller this is a token that KMS never gave out; InvalidCiphertext is said of the material alone.
             raise InvalidImportTokenException(BAD_TOKEN) from None
-        raw = imported_raw(job.spec, self._partition, WrappingKey.of(raw).unwrap(job.algorithm, job.wrapped))
+        raw = imported_raw(
+            job.spec, self._partition, wrapping_key_of(WrappingKeySpec(label), raw).unwrap(job.algorithm, job.wrapped)
+        )
         return MaterialImported(material=self._new(job.key_id, job.spec, raw))
 
     def _new(self, key_id: str, spec: KeySpec, raw: bytes) -> MaterialRef:

@@ -14,7 +14,7 @@ from enum import StrEnum
 
 from regionsim.kms.key_specs import SYMMETRIC_ALGORITHM, KeySpec
 from regionsim.kms.signatures import MessageType
-from regionsim.kms.wrapping import WrappingAlgorithm
+from regionsim.kms.wrapping import WrappingAlgorithm, WrappingKeySpec
 from regionsim.names.made_often import made_often
 
 
@@ -125,10 +125,10 @@ class GenerateRandom:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MakeWrappingKey:
-    """Make an RSA key under which material may be imported. Answer: `WrappingKeyMade`. `names` are authenticated with
+    """Make a key under which material may be imported. Answer: `WrappingKeyMade`. `names` are authenticated with
     its token."""
 
-    modulus_bits: int
+    wrapping_spec: WrappingKeySpec
     names: tuple[str, ...]
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 
-from regionsim.kms.key_specs import KeySpec
+from regionsim.kms.key_specs import CHINA, KeySpec
 
 BAD_TOKEN = "The import token is not valid for this KMS key."
 """UNVERIFIED (ours), as are the other texts about imports that are not said to be observed."""
@@ -37,8 +37,8 @@ class WrappingAlgorithm(StrEnum):
 
     @property
     def is_offered(self) -> bool:
-        """True for what KMS takes at all: PKCS #1 v1.5 is refused since 2023, and SM2 is China's."""
-        return self not in (WrappingAlgorithm.RSAES_PKCS1_V1_5, WrappingAlgorithm.SM2PKE)
+        """True for what KMS takes at all: PKCS #1 v1.5 is refused since 2023."""
+        return self is not WrappingAlgorithm.RSAES_PKCS1_V1_5
 
     @property
     def is_two_steps(self) -> bool:
@@ -70,9 +70,12 @@ _TWO_STEPS = frozenset({WrappingAlgorithm.RSA_AES_KEY_WRAP_SHA_1, WrappingAlgori
 _ECC = _OAEP | _TWO_STEPS
 
 _ALGORITHMS: Mapping[str, frozenset[WrappingAlgorithm]] = MappingProxyType(
-    {"SYMMETRIC": _OAEP, "HMAC": _OAEP, "RSA": _TWO_STEPS, "ECC": _ECC}
+    {"SYMMETRIC": _OAEP, "HMAC": _OAEP, "RSA": _TWO_STEPS, "ECC": _ECC, "SM2": _OAEP}
 )
-"""By the first word of the key spec; what is not here (ML-DSA, ML-KEM, SM2) cannot be imported."""
+"""By the first word of the key spec, under RSA keys; what is not here (ML-DSA, ML-KEM) cannot be imported."""
+
+_UNDER_SM2 = frozenset({"RSA", "ECC", "SM2"})
+"""What can be wrapped under an SM2 key: private keys, in China Regions."""
 
 
 def is_importable(spec: KeySpec) -> bool:
@@ -80,10 +83,11 @@ def is_importable(spec: KeySpec) -> bool:
     return spec.partition("_")[0] in _ALGORITHMS
 
 
-def fits(spec: KeySpec, algorithm: WrappingAlgorithm, wrapping_spec: WrappingKeySpec) -> bool:
-    """True when material of `spec` can come into KMS that way."""
+def fits(spec: KeySpec, algorithm: WrappingAlgorithm, wrapping_spec: WrappingKeySpec, partition: str = "aws") -> bool:
+    """True when material of `spec` can come into KMS that way, in a Region of that partition."""
     if wrapping_spec is WrappingKeySpec.SM2:
-        return False  # only in China, where this version has no SM2
+        is_private_key = spec.partition("_")[0] in _UNDER_SM2
+        return is_private_key and algorithm is WrappingAlgorithm.SM2PKE and partition == CHINA
     if spec is KeySpec.ECC_NIST_P521 and algorithm in _OAEP and wrapping_spec is WrappingKeySpec.RSA_2048:
         return False  # longer than what such a key encrypts
     return algorithm in _ALGORITHMS.get(spec.partition("_")[0], ())

@@ -11,6 +11,7 @@ from regionsim.kms.hsm_jobs import (
     CreateBackingKey,
     GenerateDataKeyPair,
     HsmJob,
+    ImportMaterial,
     ReEncrypt,
 )
 from regionsim.kms.key_specs import KeySpec, is_mac, is_symmetric
@@ -31,7 +32,7 @@ def charge_of(job: HsmJob) -> Charge | None:
             return Charge.RSA_DATA_KEY_PAIR if spec.startswith("RSA") else Charge.ECC_DATA_KEY_PAIR
         case ReEncrypt(source_spec=source, destination_spec=destination):
             return Charge.ASYMMETRIC if _is_dear(source) or _is_dear(destination) else None
-        case CreateBackingKey():
+        case CreateBackingKey() | ImportMaterial():
             return None
         case _:
             spec = getattr(job, "spec", KeySpec.SYMMETRIC_DEFAULT)

@@ -9,6 +9,9 @@ Developer Guide, "Encrypt the key material".
 
 from __future__ import annotations
 
+from hashlib import shake_256
+from itertools import count
+
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.padding import MGF1, OAEP
 from cryptography.hazmat.primitives.hashes import SHA1, SHA256, HashAlgorithm
@@ -19,10 +22,13 @@ from cryptography.hazmat.primitives.keywrap import (
 )
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
 
+from regionsim.hsm.algorithms.key_pair import Draws
+from regionsim.hsm.algorithms.key_pairs import new_private_key
 from regionsim.hsm.confined import Confined
 from regionsim.hsm.rsa_primes import EXPONENT, RsaPrimes, rsa_primes
 from regionsim.kms.errors import InvalidCiphertextException
-from regionsim.kms.wrapping import WrappingAlgorithm
+from regionsim.kms.key_specs import KeySpec
+from regionsim.kms.wrapping import WrappingAlgorithm, WrappingKeySpec
 from regionsim.runtime.entropy import Stream
 from regionsim.runtime.loop import is_real_time
 
@@ -98,11 +104,54 @@ class WrappingKey(Confined):
             raise InvalidCiphertextException from None
 
 
-def wrapped_by_owner(public: bytes, algorithm: WrappingAlgorithm, material: bytes, aes_key: bytes) -> bytes:
-    """The material as its owner sends it; `aes_key` serves the algorithms of two steps.
+class Sm2WrappingKey(Confined):
+    """An SM2 key under which owners in China Regions wrap their private keys."""
 
-    Errors: ValueError when `public` is no RSA key, or the material is too long for it.
+    __slots__ = ("_pair", "_private_key")
+
+    def __init__(self, private_key: bytes) -> None:
+        from regionsim.hsm.algorithms.sm2 import Sm2Pair  # for China only, and slow to load
+
+        self._private_key = private_key
+        self._pair = Sm2Pair(private_key)
+
+    @property
+    def raw(self) -> bytes:
+        """The private key, PKCS #8."""
+        return self._private_key
+
+    @property
+    def public(self) -> bytes:
+        """The public half: SubjectPublicKeyInfo in DER."""
+        return self._pair.public_key()
+
+    def unwrap(self, algorithm: WrappingAlgorithm, wrapped: bytes) -> bytes:
+        """The material. Errors: InvalidCiphertextException when that is not material wrapped under this key."""
+        return self._pair.decrypt(algorithm.value, wrapped)
+
+
+def new_wrapping_key(spec: WrappingKeySpec, draws: Draws) -> WrappingKey | Sm2WrappingKey:
+    """A new wrapping key of that kind."""
+    if spec is WrappingKeySpec.SM2:
+        return Sm2WrappingKey(new_private_key(KeySpec.SM2, draws))
+    return WrappingKey.generate(draws.stream, spec.modulus_bits)
+
+
+def wrapping_key_of(spec: WrappingKeySpec, raw: bytes) -> WrappingKey | Sm2WrappingKey:
+    """The wrapping key of that kind of which that is `raw`."""
+    return Sm2WrappingKey(raw) if spec is WrappingKeySpec.SM2 else WrappingKey.of(raw)
+
+
+def wrapped_by_owner(public: bytes, algorithm: WrappingAlgorithm, material: bytes, aes_key: bytes) -> bytes:
+    """The material as its owner sends it; `aes_key` serves the algorithms of two steps, and as SM2's random numbers.
+
+    Errors: ValueError when `public` is no key for that algorithm, or the material is too long for it.
     """
+    if algorithm is WrappingAlgorithm.SM2PKE:
+        from regionsim.hsm.algorithms.sm2 import sm2_encrypted  # see above
+
+        numbers = count()
+        return sm2_encrypted(public, material, lambda n: shake_256(aes_key + next(numbers).to_bytes(8)).digest(n))
     key = load_der_public_key(public)
     if not isinstance(key, rsa.RSAPublicKey):
         raise ValueError("this is no RSA public key")

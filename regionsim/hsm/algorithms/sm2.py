@@ -9,6 +9,7 @@ Source: GB/T 32918.2 and .4; GM/T 0009 (DER); KMS Developer Guide, "Offline veri
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -29,6 +30,10 @@ _HASH_BYTES = 32
 _PUBLIC = bytes.fromhex("3059301306072a8648ce3d020106082a811ccf5501822d03420004")
 _PRIVATE = bytes.fromhex("308187020100301306072a8648ce3d020106082a811ccf5501822d046d306b0201010420")
 _PUBLIC_IN_PRIVATE = bytes.fromhex("a14403420004")
+
+
+Draw = Callable[[int], bytes]
+"""Gives so many random bytes."""
 
 
 class _Point(NamedTuple):
@@ -110,8 +115,7 @@ class Sm2Pair(SigningPair, EncryptingPair, AgreeingPair):
         return bool((self._digest(message_type, message) + x) % order == r)
 
     def encrypt(self, algorithm: str, plaintext: bytes, draws: Draws) -> bytes:
-        (x, y), hidden, checksum = _core(draws).encrypt(plaintext, tuple(self._public))
-        return asn1.encode_der(_Ciphertext(x=x, y=y, hash=checksum, hidden=hidden))
+        return _encrypted(plaintext, self._public, draws.stream.bytes)
 
     def decrypt(self, algorithm: str, ciphertext: bytes) -> bytes:
         from gmalg.errors import GMError
@@ -146,6 +150,16 @@ def _read_public(public_key: bytes) -> _Point:
     if not public_key.startswith(_PUBLIC):
         raise ValueError("no SM2 public key")
     return _Point.read(public_key[len(_PUBLIC) :])
+
+
+def sm2_encrypted(public_key: bytes, plaintext: bytes, draw: Draw) -> bytes:
+    """What somebody outside encrypts for the holder of the private key. Errors: ValueError when it is no public key."""
+    return _encrypted(plaintext, _read_public(public_key), draw)
+
+
+def _encrypted(plaintext: bytes, public: _Point, draw: Draw) -> bytes:
+    (x, y), hidden, checksum = _core(draw).encrypt(plaintext, tuple(public))
+    return asn1.encode_der(_Ciphertext(x=x, y=y, hash=checksum, hidden=hidden))
 
 
 def new_sm2_key(draws: Draws) -> bytes:
@@ -188,14 +202,14 @@ class _Sm3:
         return _HASH_BYTES
 
 
-def _core(draws: Draws | None) -> Any:
-    """The library's SM2; without `draws` for what needs no random number."""
+def _core(draw: Draw | None) -> Any:
+    """The library's SM2; without `draw` for what needs no random number."""
     # Imported when it is first needed: few worlds have such a key, and each command would wait for the library.
     from gmalg.sm2 import SM2Core
 
     def bits(count: int) -> int:
-        assert draws is not None, "decryption draws nothing"
-        return int.from_bytes(draws.stream.bytes((count + 7) // 8)) >> (-count % 8)
+        assert draw is not None, "decryption draws nothing"
+        return int.from_bytes(draw((count + 7) // 8)) >> (-count % 8)
 
     return SM2Core(_curve(), _Sm3(), bits)
 

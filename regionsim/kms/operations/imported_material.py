@@ -40,6 +40,7 @@ from regionsim.kms.situation import Happening, announce
 from regionsim.kms.wrapping import BAD_TOKEN, ImportToken, WrappingAlgorithm, WrappingKeySpec, fits, read_token
 from regionsim.kms.writes import PutKey, PutToken, RemoveToken
 from regionsim.names.ids import key_id_bytes
+from regionsim.names.regions import partition_of
 
 _HOUR_NS = 3_600 * 1_000_000_000
 _DAY_NS = 24 * _HOUR_NS
@@ -82,13 +83,13 @@ class GetParametersForImport(Operation[GetParametersForImportRequest]):
         key = _importable(view, call, request.key_id, self.name, values)
         algorithm = WrappingAlgorithm(request.wrapping_algorithm)
         spec = WrappingKeySpec(request.wrapping_key_spec)
-        if not fits(key.shared.spec, algorithm, spec):
+        if not fits(key.shared.spec, algorithm, spec, partition_of(view.region).name):
             raise UnsupportedOperationException(
                 f"Wrapping algorithm {algorithm} with wrapping key spec {spec} is not supported for key spec "
                 f"{key.shared.spec}."
             )
         token = _unsealed(key, algorithm, spec, view.now_ns)
-        job = hsm_jobs.MakeWrappingKey(modulus_bits=spec.modulus_bits, names=token.names())
+        job = hsm_jobs.MakeWrappingKey(wrapping_spec=spec, names=token.names())
         return Plan(call=call, request=request, region=view.region, now_ns=view.now_ns, keys=(key,), job=job)
 
     def answer(self, plan: Plan[GetParametersForImportRequest], answer: HsmAnswer | None) -> Outcome:
