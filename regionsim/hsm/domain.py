@@ -105,7 +105,7 @@ class DomainState(Confined):
 
     def secrets_for_scan(self) -> list[bytes]:
         """The raw bytes of every secret of the domain. For tests that search files and links; for nothing else."""
-        return [*(key.key.raw for key in self.keys.values()), self.signing_key.raw]
+        return [*[key.key.raw for key in self.keys.values()], self.signing_key.raw]
 
 
 def _new_domain_key(stream: Stream, now_ns: int, taken_ids: Mapping[bytes, DomainKey] | tuple[()]) -> DomainKey:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_right, insort
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import assert_never
 
 from regionsim.authorization.grants import Grant, GrantIndex
@@ -152,6 +152,10 @@ class RegionState:
     def material_ids(self, key_id: str) -> tuple[str, ...]:
         """The materials of a key that this Region holds, in order of arrival."""
         return tuple(self._tokens.get(key_id, ()))
+
+    def tokens(self) -> Iterator[bytes]:
+        """Every exported key token held here."""
+        return (token for tokens in self._tokens.values() for token in tokens.values())
 
     def materials_where(self, holds: Callable[[bytes], bool]) -> list[MaterialRef]:
         """Every backing key that our HSMs keep and of whose token that holds, in order of arrival of its key."""

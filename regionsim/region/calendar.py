@@ -52,6 +52,8 @@ class Calendar:
         self._replica_wait_ns = replica_wait_ns
         self._on_fired = on_fired
         self._booted_at_ns = host.clock.now_ns()
+        self._unused: set[bytes] = set()
+        """Domain keys that no token is under, and none will be."""
         self._errands: dict[DueKind, Errand] = {
             DueKind.ROTATION: self._rotate,
             DueKind.DELETION: self._delete,
@@ -153,7 +155,7 @@ class Calendar:
         if not keys:
             return False  # no HSM serves, or the domain is lost
         for key in _forgotten_at(keys, self._host.clock.now_ns()):
-            if not await self._wrap_anew(key.id):
+            if self._may_be_used(key) and not await self._wrap_anew(key.id):
                 return False
         try:
             self._host.fleet.rotate_domain_key()
@@ -162,6 +164,18 @@ class Calendar:
             return False
         self._set_domain_key_rotation()
         return True
+
+    def _may_be_used(self, key: DomainKeyFacts) -> bool:
+        """False when no token is under that domain key for certain.
+
+        All tokens are looked at once a month instead of every day: new ones are under the active key, so one that was
+        retired when all were looked at, and had none, has none.
+        """
+        if key.id not in self._unused:
+            known = [one.id for one in self._host.fleet.domain_keys]
+            # Not the active key, and not the one before it: jobs that are under way may have used that.
+            self._unused = set(known[:-2]).difference(map(domain_key_id_of, self._host.state.tokens()))
+        return key.id not in self._unused
 
     async def _wrap_anew(self, domain_key_id: bytes) -> bool:
         """Wrap every token that is under that domain key under the active one."""

@@ -161,5 +161,8 @@ def material_id_of(key_id: str, backing_key: bytes) -> str:
 def length_prefixed(*names: str) -> bytes:
     """The names as bytes, each behind its length in 4 bytes, so that no two sequences share their bytes."""
     # Names may come off a link: text that has no UTF-8 form must end as a wrong name, not as another exception.
-    encoded = [name.encode(errors="surrogatepass") for name in names]
-    return b"".join(len(name).to_bytes(4) + name for name in encoded)
+    joined = b""
+    for name in names:
+        encoded = name.encode(errors="surrogatepass")
+        joined += len(encoded).to_bytes(4) + encoded
+    return joined
