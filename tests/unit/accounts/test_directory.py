@@ -290,6 +290,22 @@ class TestUpdates:
             update(directory)
 
 
+def test_what_binds_a_caller_is_looked_up_once_for_each_directory_and_principal(directory):
+    alice, mallory = directory.principal(HOME, "alice"), directory.principal(HOME, "mallory")
+    policies = directory.policies_of(alice)
+    assert policies is directory.policies_of(alice)
+    assert policies == Policies(
+        identity=directory.identity_policies(alice),
+        boundary=(),
+        session=(),
+        scps=directory.service_control_policies(alice),
+    )
+    assert [one.name for one in directory.policies_of(mallory).boundary] == ["edge"]
+    later = directory.with_user_policy(HOME, "alice", "more", policy("kms:Sign"))
+    assert [one.name for one in later.policies_of(alice).identity] == ["all", "more"]
+    assert [one.name for one in directory.policies_of(alice).identity] == ["all"]
+
+
 def test_an_account_id_has_twelve_digits():
     with pytest.raises(ConfigError, match="no account id"):
         Directory(accounts={"12": Account(account_id="12")})

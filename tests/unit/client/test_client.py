@@ -11,8 +11,8 @@ from regionsim.client.client import CONNECT_TIMEOUT, CONNECTION_REFUSED, READ_TI
 from regionsim.client.settings import ClientSettings, RetryMode
 from regionsim.faults.kinds import OutageMode, RegionCrash, RegionOutage, Throttle
 from regionsim.network.latencies import one_way_ns
-from regionsim.runtime.tasks import Scope, now_ns
-from regionsim.runtime.virtual_loop import NS_PER_SECOND
+from regionsim.runtime.tasks import Scope, now_ns, sleep
+from regionsim.runtime.virtual_loop import NS_PER_SECOND, running
 from tests.simulation.many_regions import ACCOUNT, AP, EU, US, Play, play
 
 SECOND = NS_PER_SECOND
@@ -78,6 +78,38 @@ def test_an_outage_is_a_time_out_after_exactly_the_time_out(tmp_path: Path) -> N
         assert world.region(US).counts.requests == 0
 
     play(script, tmp_path)
+
+
+def test_each_of_many_calls_at_once_has_the_whole_time_out_and_leaves_no_timer(tmp_path: Path) -> None:
+    async def script(world: Play) -> None:
+        client, scope = new_client(world, settings(US, timeout_s=0.75)), Scope("callers")
+        await ask(world, client, "ListKeys")
+        world.break_with(RegionOutage(region=US))
+        timers = timer_count()
+        replies: list[Reply] = []
+
+        async def call_after(pause_ns: int) -> None:
+            await sleep(pause_ns)
+            replies.append(await ask(world, client, "ListKeys"))
+
+        for pause_ns in (0, 0, SECOND // 4, SECOND // 2):
+            scope.begin(call_after(pause_ns), name="caller")
+        await sleep(SECOND // 3)
+        world.heal()
+        world.break_with(RegionOutage(region=EU))  # the caller's own Region: nothing to these calls
+        replies.append(await ask(world, client, "ListKeys"))
+        await sleep(2 * SECOND)
+        assert [reply.error for reply in replies] == [None, None, *[CONNECT_TIMEOUT] * 3]
+        assert [reply.latency_ns for reply in replies[2:]] == [3 * SECOND // 4] * 3
+        assert timer_count() <= timers
+
+    play(script, tmp_path)
+
+
+def timer_count() -> int:
+    loop = running.loop
+    assert loop is not None
+    return sum(not entry[2].cancelled() for entry in loop._heap)
 
 
 def test_a_refused_connection_is_heard_after_one_round_trip(tmp_path: Path) -> None:
