@@ -7,8 +7,12 @@ the same exported key token need not unwrap it.
 
 from __future__ import annotations
 
-from typing import assert_never
+from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any, assert_never
 
+from regionsim.hsm.algorithms.enveloped import enveloped
 from regionsim.hsm.algorithms.importing import new_wrapping_key, wrapping_key_of
 from regionsim.hsm.algorithms.key_pair import Draws, EncryptingPair
 from regionsim.hsm.algorithms.key_pairs import key_pair, new_private_key
@@ -37,6 +41,7 @@ from regionsim.kms.hsm_jobs import (
     Encapsulate,
     Encrypt,
     Encrypted,
+    ForRecipient,
     GenerateDataKey,
     GenerateDataKeyPair,
     GenerateMac,
@@ -55,6 +60,8 @@ from regionsim.kms.hsm_jobs import (
     ReadPublicKey,
     ReEncrypt,
     RewrapTokens,
+    SealedForRecipient,
+    SharedSecretDerived,
     Sign,
     TokensRewrapped,
     UpkeepJob,
@@ -72,6 +79,18 @@ _PER_BLOB_BYTES = NONCE_BYTES + IV_BYTES
 
 KEYS_AT_HAND = 65_536
 """How many backing keys one HSM keeps unwrapped."""
+
+
+_PLAINTEXT_OF: Mapping[type[HsmAnswer], str] = MappingProxyType(
+    {
+        Decrypted: "plaintext",
+        DataKeyGenerated: "plaintext",
+        DataKeyPairGenerated: "private_key",
+        RandomGenerated: "random_bytes",
+        SharedSecretDerived: "shared_secret",
+    }
+)
+"""Answer -> what of it is nobody's but the recipient's."""
 
 
 class HsmMemory(Confined):
@@ -135,7 +154,14 @@ class HsmMemory(Confined):
                 key = self._key_of(job.material, job.spec)
                 return work_of_pair(key, job, self._draws, self._rewrapped_in_use(key))
             case _:
-                return self._keep_up(job)
+                return self._for_recipient(job) if isinstance(job, ForRecipient) else self._keep_up(job)
+
+    def _for_recipient(self, job: ForRecipient) -> SealedForRecipient:
+        answer = self.perform(job.job)
+        name = _PLAINTEXT_OF[type(answer)]
+        sealed = enveloped(getattr(answer, name), job.public_key, self._stream)
+        without: dict[str, Any] = {name: b""}
+        return SealedForRecipient(answer=replace(answer, **without), sealed=sealed, rewrapped=answer.rewrapped)
 
     def _bring_forth(
         self, job: CreateBackingKey | MakeWrappingKey | ImportMaterial | GenerateDataKeyPair | GenerateRandom

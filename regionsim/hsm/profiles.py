@@ -25,6 +25,7 @@ from regionsim.kms.hsm_jobs import (
     DeriveSharedSecret,
     Encapsulate,
     Encrypt,
+    ForRecipient,
     GenerateDataKey,
     GenerateDataKeyPair,
     GenerateMac,
@@ -110,6 +111,8 @@ class Profile:
         return _drawn(self.times[kind], stream) if self.times else _NO_TIME
 
     def _times_of(self, job: HsmJob) -> JobTimes:
+        if isinstance(job, ForRecipient):
+            return self._times_of(job.job)
         if isinstance(job, ReEncrypt):
             halves = ((Decrypt, job.source_spec), (Encrypt, job.destination_spec))
             slowest = (self.times_by_spec[half] for half in halves if half in self.times_by_spec)

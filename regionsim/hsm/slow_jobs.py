@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from regionsim.hsm.profiles import material_count
 from regionsim.kms import hsm_jobs
-from regionsim.kms.hsm_jobs import HsmJob, ReEncrypt
+from regionsim.kms.hsm_jobs import ForRecipient, HsmJob, ReEncrypt
 from regionsim.kms.key_specs import KeySpec
 
 _MANY_MATERIALS = 64
@@ -53,6 +53,8 @@ def is_slow(job: HsmJob) -> bool:
     """True when the job belongs on the HSM's thread."""
     if isinstance(job, ReEncrypt):
         return job.source_spec in _RSA or KeySpec.SM2 in (job.source_spec, job.destination_spec)
+    if isinstance(job, ForRecipient):
+        return is_slow(job.job)
     slow_specs = _SLOW.get(type(job))
     if slow_specs is not None:
         spec: KeySpec = job.spec  # type: ignore[union-attr]  # every kind in the table has one

@@ -228,6 +228,17 @@ class Decapsulate:
     ciphertext: bytes
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForRecipient:
+    """Do the job, and encrypt its plaintext for an attested enclave, so that it is known to nobody else.
+
+    Answer: `SealedForRecipient`. Errors: those of the job.
+    """
+
+    job: Decrypt | DeriveSharedSecret | GenerateDataKey | GenerateDataKeyPair | GenerateRandom
+    public_key: bytes = field(repr=False)
+
+
 # Jobs of replication and upkeep.
 
 
@@ -380,6 +391,14 @@ class RandomGenerated(HsmAnswer):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SealedForRecipient(HsmAnswer):
+    """The job's own answer, its plaintext taken out, and that plaintext as CMS EnvelopedData."""
+
+    answer: HsmAnswer
+    sealed: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WrappingKeyMade(HsmAnswer):
     """`token` is the private half under our domain key; the import token carries it."""
 
@@ -447,6 +466,7 @@ RequestJob = (
     | ImportMaterial
     | MacJob
     | AsymmetricJob
+    | ForRecipient
 )
 """What a KMS call may ask."""
 

@@ -25,6 +25,7 @@ from regionsim.kms.key import Alias, KmsKey
 from regionsim.kms.key_stores import KeyStore
 from regionsim.kms.outside import Inquiry, Word
 from regionsim.kms.questions import Answer, Question
+from regionsim.kms.recipients import Attestation
 from regionsim.kms.situation import Happening
 from regionsim.kms.state import RegionState
 from regionsim.kms.writes import Announcement, ServiceEvent, Write
@@ -74,6 +75,7 @@ class View:
     grant_tokens: Sequence[str] = field(default=(), repr=False)
     circumstances: Circumstances = field(default_factory=dict, hash=False)
     outside_word: Word | None = None
+    attestation: Attestation | None = None
 
     @property
     def region(self) -> str:
@@ -109,7 +111,8 @@ class Plan(Generic[RequestT]):
 
     At most one of `job` (for an HSM) and `question` (for another Region) is set. `inquiry` is asked of what backs a
     custom key store, and then the plan is made anew. `makes_key_for` is the account that will own a key that the commit
-    makes. `key_store` is the one that the call is about, `besides` what else is to be written.
+    makes. `key_store` is the one that the call is about, `besides` what else is to be written. `attestation` is of the
+    enclave that alone learns the plaintext.
     """
 
     call: Call
@@ -126,6 +129,7 @@ class Plan(Generic[RequestT]):
     inquiry: Inquiry | None = None
     key_store: KeyStore | None = None
     besides: tuple[Write, ...] = ()
+    attestation: Attestation | None = None
 
     @property
     def one_store(self) -> KeyStore:

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from regionsim.kms.hsm_jobs import (
     CreateBackingKey,
+    ForRecipient,
     GenerateDataKeyPair,
     HsmJob,
     ImportMaterial,
@@ -34,6 +35,8 @@ def charge_of(job: HsmJob) -> Charge | None:
             return Charge.ASYMMETRIC if _is_dear(source) or _is_dear(destination) else None
         case CreateBackingKey() | ImportMaterial():
             return None
+        case ForRecipient(job=inner):
+            return charge_of(inner)
         case _:
             spec = getattr(job, "spec", KeySpec.SYMMETRIC_DEFAULT)
             return Charge.ASYMMETRIC if _is_dear(spec) else None

@@ -13,14 +13,12 @@ fleet and its file outlive that. What it knows of other Regions is their names.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, NoReturn, assert_never
 
 from regionsim.accounts.directory import Directory
 from regionsim.authorization.circumstances import from_texts
 from regionsim.authorization.condition_keys import MULTI_VALUED
-from regionsim.hsm.fleet import Fleet
-from regionsim.hsm.key_store_port import KeyStorePort
 from regionsim.kms import shapes
 from regionsim.kms.aws_keys import Unmade, unmade_key
 from regionsim.kms.errors import AccessDeniedException, KmsError, KMSInternalException, ThrottlingException
@@ -38,6 +36,7 @@ from regionsim.kms.timetable import REPLICA_WAIT_NS
 from regionsim.names.mistakes import ConfigError
 from regionsim.network.envelope import Envelope
 from regionsim.region.admission import Admission
+from regionsim.region.attested import attestation_in
 from regionsim.region.calendar import Calendar
 from regionsim.region.charges import charge_of
 from regionsim.region.counts import RegionCounts
@@ -48,12 +47,9 @@ from regionsim.region.locks import Locks
 from regionsim.region.look_up import locked, subject
 from regionsim.region.replicator import Replicator
 from regionsim.region.serving import Serving
-from regionsim.region.timers import Fired
-from regionsim.runtime.clock import ReadableClock
-from regionsim.runtime.entropy import Entropy
+from regionsim.region.surroundings import Surroundings
 from regionsim.runtime.strands import NO_WAIT
 from regionsim.runtime.tasks import Scope
-from regionsim.runtime.trace import Trace
 from regionsim.store.errors import StoreError
 from regionsim.store.store import Store
 
@@ -64,28 +60,9 @@ _LIFE = ("life",)
 """What a boot, a crash and a good end hold, so that they come one after the other."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
-    """What a Region is given to live in. `open_store` opens its file; `send` puts an envelope on a link; `on_fired`
-    hears of each errand of the calendar as it falls due, `on_key` of each key that a commit changed (None: it is
-    deleted), with the Region's name; `on_refusal` of each call that it refuses; `on_fault_met` of the names of faults
-    that a call meets at its door."""
-
-    fleet: Fleet
-    key_stores: KeyStorePort
-    clock: ReadableClock
-    entropy: Entropy
-    trace: Trace
-    open_store: Callable[[], Awaitable[Store]]
-    send: Callable[[Envelope], None]
-    on_fired: Callable[[Fired], None]
-    on_key: Callable[[str, str, KmsKey | None], None]
-    on_refusal: Callable[[str, Call, KmsError], None]
-    on_fault_met: Callable[[tuple[str, ...]], None]
-
-
 class Region:
-    """One Region. `regions` are the names of all Regions of the world; `directory` is this Region's copy of IAM."""
+    """One Region. `regions` are the names of all Regions of the world; `directory` is this Region's copy of IAM;
+    `attestation_roots` are the certificates under which enclaves are believed."""
 
     def __init__(
         self,
@@ -97,6 +74,7 @@ class Region:
         has_quotas: bool = True,
         replica_wait_ns: int = REPLICA_WAIT_NS,
         grant_delay_ns: int = 0,
+        attestation_roots: frozenset[bytes] = frozenset(),
     ) -> None:
         self.name = name
         self.regions = regions
@@ -113,6 +91,7 @@ class Region:
         self._on_refusal = surroundings.on_refusal
         self._replica_wait_ns = replica_wait_ns
         self.grant_delay_ns = grant_delay_ns
+        self._attestation_roots = attestation_roots
         self._requests = surroundings.entropy.stream(f"region/{name}/requests")
         self._messages = surroundings.entropy.stream(f"region/{name}/messages")
         self._incarnation: Incarnation | None = None
@@ -459,6 +438,7 @@ class Region:
             circumstances=call.circumstances,
             remote_answer=answer,
             outside_word=word,
+            attestation=attestation_in(serving.request, self._attestation_roots, self.clock),
         )
 
     def _admit(self, serving: Serving) -> None:

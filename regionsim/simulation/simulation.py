@@ -28,7 +28,8 @@ from regionsim.kms.writes import PutKey
 from regionsim.names.mistakes import ConfigError
 from regionsim.network.envelope import Envelope
 from regionsim.network.network import Network
-from regionsim.region.region import Region, Reply, Surroundings
+from regionsim.region.region import Region, Reply
+from regionsim.region.surroundings import Surroundings
 from regionsim.region.timers import Fired
 from regionsim.runtime.entropy import Stream
 from regionsim.runtime.tasks import Scope, call_later_ns, now_ns
@@ -381,6 +382,7 @@ class Simulation:
             has_quotas=world.has_quotas,
             replica_wait_ns=world.replica_wait_ns,
             grant_delay_ns=world.grant_delay_ns,
+            attestation_roots=world.attestation_roots,
         )
 
     async def _end(self) -> None:

@@ -17,6 +17,7 @@ class World:
     """The plan of a world. `regions` are in the order in which everything else lists them. `replica_wait_ns` is how
     long a rotation waits for a replica before it counts as lost. A new grant counts without its token `grant_delay_ns`
     after its creation (0: once it is committed). `bulk` are keys that are there when the Regions boot.
+    Enclaves are believed whose documents are signed under one of `attestation_roots` (certificates in DER).
 
     Errors: ConfigError for no Region, one named twice, or one that does not exist.
     """
@@ -33,6 +34,7 @@ class World:
     replica_wait_ns: int = REPLICA_WAIT_NS
     grant_delay_ns: int = 0
     bulk: tuple[BulkKeys, ...] = ()
+    attestation_roots: frozenset[bytes] = field(default=frozenset(), repr=False)
 
     def __post_init__(self) -> None:
         if not self.regions:

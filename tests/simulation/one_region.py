@@ -244,6 +244,7 @@ def one_region(
     directory: Directory | None = None,
     profile: str = "aws-like",
     grant_delay: float = 0,
+    attestation_roots: Callable[[], frozenset[bytes]] = frozenset,
 ) -> Callable[[Test], Callable[..., None]]:
     """Run an async test on the virtual loop in a world of its own; its first parameter is the world."""
 
@@ -256,6 +257,7 @@ def one_region(
                 has_quotas=has_quotas,
                 hsm_profile=profile,
                 grant_delay_ns=int(grant_delay * SECOND),
+                attestation_roots=attestation_roots(),
             )
             run_virtual(_within(world, tmp_path, test, parameters))
 

@@ -291,14 +291,18 @@ RECIPIENT = {"KeyEncryptionAlgorithm": "RSAES_OAEP_SHA_256", "AttestationDocumen
 
 
 @one_region()
-async def test_attested_enclaves_and_key_stores_are_not_offered_yet(kms: OneRegion) -> None:
+async def test_an_enclave_that_nobody_vouches_for_and_a_store_that_is_not_there(kms: OneRegion) -> None:
     key_id = await kms.create_key()
-    for operation, parameters in (
-        ("GenerateRandom", {"NumberOfBytes": 8, "Recipient": RECIPIENT}),
-        ("GenerateRandom", {"NumberOfBytes": 8, "CustomKeyStoreId": "cks-1234567890abcdef0"}),
-        ("GenerateDataKey", {"KeyId": key_id, "KeySpec": "AES_256", "Recipient": RECIPIENT}),
+    for operation, parameters, code in (
+        ("GenerateRandom", {"NumberOfBytes": 8, "Recipient": RECIPIENT}, "ValidationException"),
+        (
+            "GenerateRandom",
+            {"NumberOfBytes": 8, "CustomKeyStoreId": "cks-1234567890abcdef0"},
+            "CustomKeyStoreNotFoundException",
+        ),
+        ("GenerateDataKey", {"KeyId": key_id, "KeySpec": "AES_256", "Recipient": RECIPIENT}, "ValidationException"),
     ):
-        assert (await kms.refusal("alice", operation, **parameters)).code == "UnsupportedOperationException"
+        assert (await kms.refusal("alice", operation, **parameters)).code == code
     # GenerateDataKeyWithoutPlaintext has no such member, and unknown members are ignored.
     bare = {"KeyId": key_id, "KeySpec": "AES_256", "Recipient": RECIPIENT}
     assert await kms.answer("alice", "GenerateDataKeyWithoutPlaintext", **bare) == "ok"
@@ -308,7 +312,7 @@ async def test_attested_enclaves_and_key_stores_are_not_offered_yet(kms: OneRegi
 async def test_decrypt_for_an_attested_enclave_does_not_give_the_plaintext(kms: OneRegion) -> None:
     blob = await sealed(kms, await kms.create_key())
     refusal = await kms.refusal("alice", "Decrypt", CiphertextBlob=blob, Recipient=RECIPIENT)
-    assert refusal.code == "UnsupportedOperationException"
+    assert refusal.code == "ValidationException"
 
 
 # --------------------------------------------------------------------------------------------- dry runs and grant tokens

@@ -7,7 +7,7 @@ Source: KMS API Reference, GenerateDataKeyPair; the text about a key pair that a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from regionsim.kms import hsm_jobs
@@ -20,10 +20,10 @@ from regionsim.kms.operations.encryption import (
     current_material,
     material_facts,
     raise_dry_run,
-    refuse_recipient,
 )
 from regionsim.kms.operations.key_use import allowed_key, plan_on, require_kind
 from regionsim.kms.plan import Call, Operation, Outcome, Plan, Reads, View
+from regionsim.kms.recipients import for_recipient, recipient_values, told
 from regionsim.names.regions import partition_of
 
 
@@ -54,7 +54,11 @@ class GenerateDataKeyPairWithoutPlaintext(Operation[GenerateDataKeyPairWithoutPl
     def plan(
         self, view: View, call: Call, request: GenerateDataKeyPairWithoutPlaintextRequest
     ) -> Plan[GenerateDataKeyPairWithoutPlaintextRequest]:
-        values = {"kms:DataKeyPairSpec": request.key_pair_spec, "kms:EncryptionAlgorithm": SYMMETRIC}
+        values = {
+            "kms:DataKeyPairSpec": request.key_pair_spec,
+            "kms:EncryptionAlgorithm": SYMMETRIC,
+            **recipient_values(view.attestation),
+        }
         key = allowed_key(view, call, request, values, request.encryption_context)
         if key.regional.key_store is not None:
             raise UnsupportedOperationException(
@@ -64,8 +68,6 @@ class GenerateDataKeyPairWithoutPlaintext(Operation[GenerateDataKeyPairWithoutPl
         spec = KeySpec(request.key_pair_spec)
         if not is_offered(spec, partition_of(view.region).name):
             raise UnsupportedOperationException(f"KeyPairSpec {spec} is not supported in {view.region}.")
-        if isinstance(request, GenerateDataKeyPairRequest):
-            refuse_recipient(request.recipient)
         job = hsm_jobs.GenerateDataKeyPair(
             material=current_material(view, key),
             context=canonical(request.encryption_context),
@@ -74,21 +76,25 @@ class GenerateDataKeyPairWithoutPlaintext(Operation[GenerateDataKeyPairWithoutPl
         )
         if request.dry_run:
             raise_dry_run()
-        return plan_on(view, call, request, key, job)
+        if view.attestation is None or not self.wants_plaintext:
+            return plan_on(view, call, request, key, job)
+        plan = plan_on(view, call, request, key, for_recipient(view.attestation, job, key))
+        return replace(plan, attestation=view.attestation)
 
     def answer(self, plan: Plan[GenerateDataKeyPairWithoutPlaintextRequest], answer: HsmAnswer | None) -> Outcome:
-        assert isinstance(answer, hsm_jobs.DataKeyPairGenerated)
+        said = told(answer)
+        assert isinstance(said.answer, hsm_jobs.DataKeyPairGenerated)
         material_id = plan.key.shared.current_material_id
         response = {
-            "PrivateKeyCiphertextBlob": answer.blob,
-            "PublicKey": answer.public_key,
+            "PrivateKeyCiphertextBlob": said.answer.blob,
+            "PublicKey": said.answer.public_key,
             "KeyId": plan.key.arn,
             "KeyPairSpec": plan.request.key_pair_spec,
             "KeyMaterialId": material_id,
         }
         if self.wants_plaintext:
-            response["PrivateKeyPlaintext"] = answer.private_key
-        return Outcome(response=response, facts=material_facts(material_id))
+            response |= said.shown("PrivateKeyPlaintext", said.answer.private_key)
+        return Outcome(response=response, facts=material_facts(material_id, plan.attestation))
 
 
 class GenerateDataKeyPair(GenerateDataKeyPairWithoutPlaintext):

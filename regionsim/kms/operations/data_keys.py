@@ -7,7 +7,7 @@ for both or neither of NumberOfBytes and KeySpec is UNVERIFIED (ours).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -26,10 +26,10 @@ from regionsim.kms.operations.encryption import (
     current_material,
     material_facts,
     raise_dry_run,
-    refuse_recipient,
 )
 from regionsim.kms.permission import require_on_key, require_without_key
 from regionsim.kms.plan import Call, Operation, Outcome, Plan, Reads, View
+from regionsim.kms.recipients import for_recipient, recipient_values, told
 from regionsim.names.made_often import made_often
 
 _BYTES_OF_SPEC: Mapping[str, int] = MappingProxyType({"AES_128": 16, "AES_256": 32})
@@ -81,13 +81,11 @@ class GenerateDataKeyWithoutPlaintext(Operation[GenerateDataKeyWithoutPlaintextR
             key,
             named=alias_in(request.key_id) or "",
             encryption_context=request.encryption_context,
-            values={"kms:EncryptionAlgorithm": SYMMETRIC},
+            values={"kms:EncryptionAlgorithm": SYMMETRIC, **recipient_values(view.attestation)},
         )
         require_state(self.name, key)
         require_usage(self.name, key, KeyUsage.ENCRYPT_DECRYPT)
         require_algorithm(key, SYMMETRIC)
-        if isinstance(request, GenerateDataKeyRequest):
-            refuse_recipient(request.recipient)
         job = hsm_jobs.GenerateDataKey(
             material=current_material(view, key),
             context=canonical(request.encryption_context),
@@ -96,15 +94,21 @@ class GenerateDataKeyWithoutPlaintext(Operation[GenerateDataKeyWithoutPlaintextR
         )
         if request.dry_run:
             raise_dry_run()
-        return Plan(call=call, request=request, region=view.region, now_ns=view.now_ns, keys=(key,), job=job)
+        plan = Plan(call=call, request=request, region=view.region, now_ns=view.now_ns, keys=(key,), job=job)
+        if view.attestation is None or not self.wants_plaintext:
+            return plan
+        return replace(plan, job=for_recipient(view.attestation, job, key), attestation=view.attestation)
 
     def answer(self, plan: Plan[GenerateDataKeyWithoutPlaintextRequest], answer: HsmAnswer | None) -> Outcome:
-        assert isinstance(answer, hsm_jobs.DataKeyGenerated)
+        said = told(answer)
+        assert isinstance(said.answer, hsm_jobs.DataKeyGenerated)
         material_id = plan.key.shared.current_material_id
-        response = {"CiphertextBlob": answer.blob, "KeyId": plan.key.arn, "KeyMaterialId": material_id}
+        response: dict[str, Any] = {"CiphertextBlob": said.answer.blob, "KeyId": plan.key.arn}
+        if said.sealed is None:
+            response["KeyMaterialId"] = material_id
         if self.wants_plaintext:
-            response["Plaintext"] = answer.plaintext
-        return Outcome(response=response, facts=material_facts(material_id))
+            response |= said.shown("Plaintext", said.answer.plaintext)
+        return Outcome(response=response, facts=material_facts(material_id, plan.attestation))
 
 
 class GenerateDataKey(GenerateDataKeyWithoutPlaintext):
@@ -144,14 +148,16 @@ class GenerateRandom(Operation[GenerateRandomRequest]):
     def plan(self, view: View, call: Call, request: GenerateRandomRequest) -> Plan[GenerateRandomRequest]:
         if request.number_of_bytes is None:
             raise ValidationException("NumberOfBytes is required.")
-        require_without_key(view, call.caller, "kms:GenerateRandom")
-        refuse_recipient(request.recipient)
+        require_without_key(view, call.caller, "kms:GenerateRandom", recipient_values(view.attestation))
         store = None
         if request.custom_key_store_id is not None:
             store = _cluster_store(view, call, request.custom_key_store_id)
-        job = hsm_jobs.GenerateRandom(byte_count=request.number_of_bytes)
-        return Plan(call=call, request=request, region=view.region, now_ns=view.now_ns, job=job, key_store=store)
+        job = for_recipient(view.attestation, hsm_jobs.GenerateRandom(byte_count=request.number_of_bytes))
+        plan = Plan(call=call, request=request, region=view.region, now_ns=view.now_ns, job=job, key_store=store)
+        return plan if view.attestation is None else replace(plan, attestation=view.attestation)
 
     def answer(self, plan: Plan[GenerateRandomRequest], answer: HsmAnswer | None) -> Outcome:
-        assert isinstance(answer, hsm_jobs.RandomGenerated)
-        return Outcome(response={"Plaintext": answer.random_bytes})
+        said = told(answer)
+        assert isinstance(said.answer, hsm_jobs.RandomGenerated)
+        facts = material_facts(None, plan.attestation)
+        return Outcome(response=said.shown("Plaintext", said.answer.random_bytes), facts=facts)

@@ -10,7 +10,7 @@ an encryption context for a key pair are UNVERIFIED (ours).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, NoReturn
 
@@ -23,7 +23,6 @@ from regionsim.kms.errors import (
     IncorrectKeyException,
     InvalidCiphertextException,
     KeyUnavailableException,
-    UnsupportedOperationException,
     ValidationException,
 )
 from regionsim.kms.grants import require_grant_tokens
@@ -35,6 +34,7 @@ from regionsim.kms.key_states import require_state
 from regionsim.kms.key_usages import require_algorithm, require_plaintext_fits, require_usage
 from regionsim.kms.permission import UNKNOWN_CIPHERTEXT_KEY, require_on_key
 from regionsim.kms.plan import Call, Operation, Outcome, Plan, Reads, View
+from regionsim.kms.recipients import Attestation, for_recipient, recipient_facts, recipient_values, told
 from regionsim.names.made_often import made_often
 
 DRY_RUN = "The request would have succeeded, but the DryRun option is set."
@@ -42,15 +42,6 @@ WRONG_KEY = "The key ID in the request does not identify a CMK that can perform 
 SYMMETRIC = SYMMETRIC_ALGORITHM
 
 _NO_CONTEXT: Mapping[str, str] = {}
-
-
-def refuse_recipient(recipient: Mapping[str, Any] | None) -> None:
-    """An attested enclave, for which the plaintext would be encrypted: never answered with the plaintext in clear.
-
-    Errors: UnsupportedOperationException.
-    """
-    if recipient is not None:
-        raise UnsupportedOperationException("Recipient (attested enclaves) is not offered by regionsim yet.")
 
 
 def own_material(view: View, key: KmsKey) -> MaterialRef | None:
@@ -214,12 +205,14 @@ class Decrypt(Operation[DecryptRequest]):
             key,
             named=alias_in(request.key_id or "") or "",
             encryption_context=request.encryption_context,
-            values={"kms:EncryptionAlgorithm": request.encryption_algorithm},
+            values={
+                "kms:EncryptionAlgorithm": request.encryption_algorithm,
+                **recipient_values(view.attestation),
+            },
             is_named_by_ciphertext=request.key_id is None,
         )
         source.require_same_key()
         require_fitting_use(self.name, key, request.encryption_algorithm, request.encryption_context)
-        refuse_recipient(request.recipient)
         if request.ignores_ciphertext:
             raise_dry_run()
         assert request.ciphertext_blob is not None, "only a dry run has no ciphertext"
@@ -230,22 +223,26 @@ class Decrypt(Operation[DecryptRequest]):
             spec=key.shared.spec,
             algorithm=request.encryption_algorithm,
         )
-        return Plan(call=call, request=request, region=view.region, now_ns=view.now_ns, keys=(key,), job=job)
+        plan = Plan(call=call, request=request, region=view.region, now_ns=view.now_ns, keys=(key,), job=job)
+        if view.attestation is None:
+            return plan
+        return replace(plan, job=for_recipient(view.attestation, job, key), attestation=view.attestation)
 
     def answer(self, plan: Plan[DecryptRequest], answer: HsmAnswer | None) -> Outcome:
-        assert isinstance(answer, hsm_jobs.Decrypted)
-        assert isinstance(plan.job, hsm_jobs.Decrypt)
         if plan.request.dry_run:
             raise_dry_run()
+        said, job = told(answer), plan.job.job if isinstance(plan.job, hsm_jobs.ForRecipient) else plan.job
+        assert isinstance(said.answer, hsm_jobs.Decrypted)
+        assert isinstance(job, hsm_jobs.Decrypt)
         response = {
             "KeyId": plan.key.arn,
-            "Plaintext": answer.plaintext,
             "EncryptionAlgorithm": plan.request.encryption_algorithm,
+            **said.shown("Plaintext", said.answer.plaintext),
         }
-        material_id = visible_material_id(plan.key, plan.job.material)
-        if material_id is not None:
+        material_id = visible_material_id(plan.key, job.material)
+        if material_id is not None and said.sealed is None:
             response["KeyMaterialId"] = material_id
-        return Outcome(response=response, facts=material_facts(material_id))
+        return Outcome(response=response, facts=material_facts(material_id, plan.attestation))
 
 
 def _source(view: View, call: Call, request: DecryptRequest, permission: str) -> Source:
@@ -424,6 +421,9 @@ def visible_material_id(key: KmsKey, used: MaterialRef | None = None) -> str | N
     return key.shared.current_material_id if used is None else used.material_id
 
 
-def material_facts(material_id: str | None) -> dict[str, Any]:
-    """What CloudTrail adds to a cryptographic call on a symmetric key."""
-    return {} if material_id is None else {"additionalEventData": {"keyMaterialId": material_id}}
+def material_facts(material_id: str | None, attestation: Attestation | None = None) -> dict[str, Any]:
+    """What CloudTrail adds to a cryptographic call on a symmetric key, and to one for an enclave."""
+    added = {} if material_id is None else {"keyMaterialId": material_id}
+    if attestation is not None:
+        added |= recipient_facts(attestation)
+    return {"additionalEventData": added} if added else {}

@@ -7,7 +7,7 @@ is a refusal without text: observed.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from regionsim.kms import hsm_jobs
@@ -15,9 +15,10 @@ from regionsim.kms.errors import InvalidCiphertextException
 from regionsim.kms.hsm_jobs import HsmAnswer
 from regionsim.kms.key import KmsKey
 from regionsim.kms.key_specs import ENCAPSULATION_BYTES, KeyUsage
-from regionsim.kms.operations.encryption import current_material, raise_dry_run, refuse_recipient
+from regionsim.kms.operations.encryption import current_material, material_facts, raise_dry_run
 from regionsim.kms.operations.key_use import allowed_key, plan_on, require_kind
 from regionsim.kms.plan import Call, Operation, Outcome, Plan, Reads, View
+from regionsim.kms.recipients import for_recipient, recipient_values, told
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,26 +41,30 @@ class DeriveSharedSecret(Operation[DeriveSharedSecretRequest]):
         return Reads(keys=(request.key_id,))
 
     def plan(self, view: View, call: Call, request: DeriveSharedSecretRequest) -> Plan[DeriveSharedSecretRequest]:
-        key = allowed_key(view, call, request, {"kms:KeyAgreementAlgorithm": request.key_agreement_algorithm})
+        values = {
+            "kms:KeyAgreementAlgorithm": request.key_agreement_algorithm,
+            **recipient_values(view.attestation),
+        }
+        key = allowed_key(view, call, request, values)
         require_kind(self.name, key, KeyUsage.KEY_AGREEMENT, request.key_agreement_algorithm)
-        refuse_recipient(request.recipient)
         job = hsm_jobs.DeriveSharedSecret(
             material=current_material(view, key), spec=key.shared.spec, public_key=request.public_key
         )
-        return plan_on(view, call, request, key, job)
+        plan = plan_on(view, call, request, key, for_recipient(view.attestation, job, key))
+        return replace(plan, attestation=view.attestation)
 
     def answer(self, plan: Plan[DeriveSharedSecretRequest], answer: HsmAnswer | None) -> Outcome:
-        assert isinstance(answer, hsm_jobs.SharedSecretDerived)
         if plan.request.dry_run:
             raise_dry_run()
-        return Outcome(
-            response={
-                "KeyId": plan.key.arn,
-                "SharedSecret": answer.shared_secret,
-                "KeyAgreementAlgorithm": plan.request.key_agreement_algorithm,
-                "KeyOrigin": plan.key.shared.origin.value,
-            }
-        )
+        said = told(answer)
+        assert isinstance(said.answer, hsm_jobs.SharedSecretDerived)
+        response = {
+            "KeyId": plan.key.arn,
+            "KeyAgreementAlgorithm": plan.request.key_agreement_algorithm,
+            "KeyOrigin": plan.key.shared.origin.value,
+            **said.shown("SharedSecret", said.answer.shared_secret),
+        }
+        return Outcome(response=response, facts=material_facts(None, plan.attestation))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

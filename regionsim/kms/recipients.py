@@ -1,0 +1,97 @@
+"""Attested recipients: enclaves for which KMS encrypts what it would else answer in clear.
+
+The document that an enclave's platform has signed is verified before the call is decided; policies decide on what it
+measures. Then the HSM that has the plaintext encrypts it for the enclave's public key, and nobody else sees it.
+
+Source: KMS Developer Guide, "How AWS Nitro Enclaves uses AWS KMS"; KMS API Reference, RecipientInfo. That keys in
+custom key stores are not used so is ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from regionsim.kms import hsm_jobs
+from regionsim.kms.errors import UnsupportedOperationException
+from regionsim.kms.hsm_jobs import HsmAnswer, RequestJob
+from regionsim.kms.key import KmsKey
+
+MALFORMED = "The attestation document is not valid."
+"""UNVERIFIED (ours)."""
+
+
+Disclosing: TypeAlias = (
+    hsm_jobs.Decrypt
+    | hsm_jobs.DeriveSharedSecret
+    | hsm_jobs.GenerateDataKey
+    | hsm_jobs.GenerateDataKeyPair
+    | hsm_jobs.GenerateRandom
+)
+"""The jobs whose answers hold a plaintext."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attestation:
+    """What a verified document says: which enclave, what was measured when it started, and its public key."""
+
+    module_id: str
+    pcrs: Mapping[int, bytes]
+    public_key: bytes = field(repr=False)
+
+    @property
+    def image_digest(self) -> str:
+        """The measure of the image, PCR 0."""
+        return self.pcrs[0].hex()
+
+
+def recipient_values(attestation: Attestation | None) -> dict[str, str]:
+    """The condition values that a document supplies."""
+    if attestation is None:
+        return {}
+    values = {f"kms:RecipientAttestation:PCR{index}": digest.hex() for index, digest in attestation.pcrs.items()}
+    return {**values, "kms:RecipientAttestation:ImageSha384": attestation.image_digest}
+
+
+def recipient_facts(attestation: Attestation | None) -> dict[str, Any]:
+    """What the trail tells of the enclave."""
+    if attestation is None:
+        return {}
+    return {
+        "recipient": {
+            "attestationDocumentModuleId": attestation.module_id,
+            "attestationDocumentEnclaveImageDigest": attestation.image_digest,
+        }
+    }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """An HSM's answer, and what of it is for the enclave alone (None: the call brings none)."""
+
+    answer: HsmAnswer | None
+    sealed: bytes | None = None
+
+    def shown(self, name: str, plaintext: object) -> dict[str, Any]:
+        """The member of a response that holds the plaintext, or the one that holds it for the enclave."""
+        return {name: plaintext} if self.sealed is None else {"CiphertextForRecipient": self.sealed}
+
+
+def told(answer: HsmAnswer | None) -> Told:
+    """What an HSM's answer says."""
+    if isinstance(answer, hsm_jobs.SealedForRecipient):
+        return Told(answer=answer.answer, sealed=answer.sealed)
+    return Told(answer=answer)
+
+
+def for_recipient(attestation: Attestation | None, job: Disclosing, key: KmsKey | None = None) -> RequestJob:
+    """The job, its plaintext for nobody but the enclave if there is one.
+
+    Errors: UnsupportedOperationException for a key in a custom key store.
+    """
+    if attestation is None:
+        return job
+    if key is not None and key.regional.key_store is not None:
+        raise UnsupportedOperationException(f"{key.arn} is in a custom key store: Recipient is not valid for it.")
+    return hsm_jobs.ForRecipient(job=job, public_key=attestation.public_key)
