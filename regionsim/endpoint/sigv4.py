@@ -157,7 +157,12 @@ def _from_header(request: HttpRequest, authorization: str) -> Signature:
     algorithm, _, rest = authorization.partition(" ")
     if algorithm != ALGORITHM:
         raise IncompleteSignature(f"Unsupported AWS 'algorithm': '{algorithm[:64]}'.")
-    found = dict(part.strip().partition("=")[::2] for part in rest.split(","))
+    found: dict[str, str] = {}
+    for part in rest.split(","):
+        name, is_pair, value = part.strip().partition("=")
+        if not is_pair or name in found:  # another header of that name is joined to the first by a comma
+            raise IncompleteSignature(f"'{name[:64]}' not a valid key=value pair in Authorization header.")
+        found[name] = value
     missing = [
         f"Authorization header requires '{name}' parameter."
         for name in ("Credential", "Signature", "SignedHeaders")
