@@ -7,8 +7,12 @@ PUT /accounts/111122223333 {"users": {"alice": {}}, "access_keys": {"AKIAALICE":
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, NoReturn
+from collections.abc import Callable
+from typing import Any, NoReturn, Protocol
 
+from regionsim.accounts.changes import IamChange
+from regionsim.accounts.directory import Directory
+from regionsim.accounts.model import Account
 from regionsim.endpoint.api import ApiRequest, Route, refuse
 from regionsim.names.ids import is_account_id
 from regionsim.scenario.errors import ScenarioError
@@ -18,14 +22,28 @@ from regionsim.scenario.parse import parse
 from regionsim.scenario.read import Findings
 from regionsim.scenario.world import read_accounts
 
-if TYPE_CHECKING:
-    from regionsim.endpoint.world import LiveWorld
-
 _SHOWN_AS = "the body"
 
 
-def account_routes(world: LiveWorld) -> tuple[Route, ...]:
-    """The routes, on that world."""
+class Iam(Protocol):
+    """Where IAM is changed."""
+
+    @property
+    def latest(self) -> Directory:
+        """The accounts as they are now."""
+        ...
+
+    def change(self, change: IamChange) -> None:
+        """Make a change. Errors: ConfigError for what is not there."""
+        ...
+
+    def put_account(self, account: Account) -> None:
+        """Make an account, or replace one whole."""
+        ...
+
+
+def account_routes(regions: tuple[str, ...], iam: Callable[[], Iam]) -> tuple[Route, ...]:
+    """The routes, of a world with these Regions; `iam` is what it has now."""
 
     async def listed(request: ApiRequest) -> dict[str, Any]:
         return {
@@ -34,18 +52,18 @@ def account_routes(world: LiveWorld) -> tuple[Route, ...]:
                 "roles": sorted(account.roles),
                 "access_keys": {key_id: key.user for key_id, key in sorted(account.access_keys.items())},
             }
-            for account in world.directory().accounts.values()
+            for account in iam().latest.accounts.values()
         }
 
     async def change(request: ApiRequest) -> dict[str, Any]:
-        known, findings = Known(regions=world.plan.regions, directory=world.directory()), Findings()
+        known, findings = Known(regions=regions, directory=iam().latest), Findings()
         try:
             made = read_iam(parse(json.dumps(_without_files(request.members())), _SHOWN_AS), known, findings)
             findings.raise_any()
         except ScenarioError as mistake:
             _refused(mistake)
         assert made is not None
-        world.simulation.iam.change(made)
+        iam().change(made)
         return {"changed": made.subject, "action": made.action.name}
 
     async def put(request: ApiRequest) -> dict[str, Any]:
@@ -60,7 +78,7 @@ def account_routes(world: LiveWorld) -> tuple[Route, ...]:
         except ScenarioError as mistake:
             _refused(mistake)
         assert directory is not None
-        world.simulation.iam.put_account(directory.accounts[account_id])
+        iam().put_account(directory.accounts[account_id])
         return {"account": account_id}
 
     return (

@@ -38,7 +38,7 @@ class Admin:
             *fault_routes(world),
             *chaos_routes(world.chaos),
             *record_routes(world),
-            *account_routes(world),
+            *account_routes(world.plan.regions, lambda: world.simulation.iam),
             Route(method="GET", path="/openapi.json", about="this API as an OpenAPI document", handler=self._openapi),
         )
 

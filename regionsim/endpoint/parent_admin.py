@@ -32,15 +32,15 @@ class ParentAdmin:
     """The admin API of the parent. `token` is what a caller must know; None on loopback."""
 
     def __init__(self, world: ParentWorld, stream: Stream) -> None:
-        from regionsim.endpoint.processes import facade
-
         self._world = world
         self._host = world.settings.address
         self.token = None if world.settings.is_loopback else stream.bytes(_TOKEN_BYTES).hex()
         self._repeated: list[HttpRequest] = []
         """Changes of accounts and rules, for a process that is started anew."""
         self._fault_count = 0
-        self._accounts = {(route.method, route.path): route for route in account_routes(facade(world))}
+        self._accounts = {
+            (route.method, route.path): route for route in account_routes(world.plan.regions, lambda: world.iam)
+        }
         self._routes: list[tuple[Route, _Answer]] = []
         self._add_routes()
 

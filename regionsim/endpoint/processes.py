@@ -18,10 +18,11 @@ import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
+from regionsim.accounts.changes import IamChange
 from regionsim.accounts.directory import Directory
+from regionsim.accounts.model import Account
 from regionsim.endpoint.asgi import Application
 from regionsim.endpoint.carried import carried_request, carried_response, carry_request, carry_response
 from regionsim.endpoint.channel import Channel, GoneError
@@ -127,6 +128,21 @@ class Child:
         self.is_up = False
 
 
+class ParentIam:
+    """IAM as the parent has it: what STS goes by. Every process has its own, and hears of the same changes."""
+
+    def __init__(self, directory: Directory) -> None:
+        self.latest = directory
+
+    def change(self, change: IamChange) -> None:
+        """Make a change. Errors: ConfigError for what is not there."""
+        self.latest = change.applied_to(self.latest)
+
+    def put_account(self, account: Account) -> None:
+        """Make an account, or replace one whole."""
+        self.latest = self.latest.with_account(account)
+
+
 class ParentWorld:
     """The world as the parent has it. `tell` hears what a person should know."""
 
@@ -146,7 +162,7 @@ class ParentWorld:
         self._offset_ns = self._folder.read_offset_ns()
         self._keys: dict[str, str] = {}
         self._holders: dict[str, socket.socket] = {}
-        self.directory_now = self.plan.directory
+        self.iam = ParentIam(self.plan.directory)
         self._session_key = b""
         self._keyring: Keyring
         self._new_keyring()
@@ -197,7 +213,7 @@ class ParentWorld:
 
     def directory(self) -> Directory:
         """The accounts as they are now."""
-        return self.directory_now
+        return self.iam.latest
 
     def child_of(self, region: str) -> Child:
         """The process that has a Region."""
@@ -226,7 +242,7 @@ class ParentWorld:
             self._folder.empty()
             self._keys = {}
             self._offset_ns = 0
-            self.directory_now = self.plan.directory
+            self.iam = ParentIam(self.plan.directory)
             self.admin.forget()
             self._new_keyring()
             for child in self.children:
@@ -374,20 +390,6 @@ class ParentWorld:
     def _failed(self, error: BaseException) -> None:
         if not isinstance(error, GoneError):
             self._tell(f"a bug of regionsim: {type(error).__name__} in the parent of the Regions' processes")
-
-
-def facade(world: ParentWorld) -> Any:
-    """What the routes about accounts ask of a world, from the parent's copy of IAM."""
-
-    class Iam:
-        def change(self, change: Any) -> None:
-            world.directory_now = change.applied_to(world.directory_now)
-
-        def put_account(self, account: Any) -> None:
-            world.directory_now = world.directory_now.with_account(account)
-
-    simulation = SimpleNamespace(iam=Iam())
-    return SimpleNamespace(plan=world.plan, directory=world.directory, simulation=simulation)
 
 
 @asynccontextmanager
