@@ -318,6 +318,11 @@ class Directory:
         yield from (role_arn(account, role.name, path=role.path) for role in home.roles.values())
 
 
+_MADE_BY_A_SERVICE = "aws:"
+"""Begins the name of an identity that a service makes in an account for its own use (`aws:ec2-infrastructure`); no role
+of IAM has a colon in its name. Source: KMS Developer Guide, "How Amazon EBS uses AWS KMS" (CloudTrail samples)."""
+
+
 @lru_cache(maxsize=1024)
 def _compiled_session(policy: str) -> CompiledPolicy:
     return compile_policy(policy, name="session policy", kind=PolicyKind.SESSION)
@@ -339,7 +344,8 @@ def _has_identity(home: Account, named: NamedPrincipal, arn: Arn) -> bool:
             role = home.roles.get(name)
             return role is not None and arn.resource == f"role{role.path}{name}"
         case PrincipalForm.SESSION:
-            return arn.resource.split("/")[1] in home.roles
+            role = arn.resource.split("/")[1]
+            return role in home.roles or role.startswith(_MADE_BY_A_SERVICE)
         case _:
             return True
 
