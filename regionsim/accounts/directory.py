@@ -344,8 +344,8 @@ def _has_identity(home: Account, named: NamedPrincipal, arn: Arn) -> bool:
             role = home.roles.get(name)
             return role is not None and arn.resource == f"role{role.path}{name}"
         case PrincipalForm.SESSION:
-            role = arn.resource.split("/")[1]
-            return role in home.roles or role.startswith(_MADE_BY_A_SERVICE)
+            role_name = arn.resource.split("/")[1]
+            return role_name in home.roles or role_name.startswith(_MADE_BY_A_SERVICE)
         case _:
             return True
 

@@ -1,4 +1,4 @@
-"""EBS: the calls of kms-facts 11.2, and a volume that will not attach."""
+"""EBS: the calls that the KMS Developer Guide documents, and a volume that will not attach."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""S3: the calls of kms-facts 11.1, bucket keys, and what its users see when a key fails."""
+"""S3: the calls that its User Guide documents, bucket keys, and what its users see when a key fails."""
 
 from __future__ import annotations
 
