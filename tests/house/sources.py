@@ -15,12 +15,26 @@ from typing import Any
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 PRODUCT = ("regionsim", "tui")
+NO_TEXT = frozenset({".png", ".svg", ".db", ".ico", ".gz"})
 
 
 @cache
 def product_files() -> tuple[Path, ...]:
     """The Python files of the product, relative to the checkout."""
     return tuple(sorted(path.relative_to(CHECKOUT) for room in PRODUCT for path in (CHECKOUT / room).rglob("*.py")))
+
+
+@cache
+def product_rooms() -> dict[str, tuple[Path, ...]]:
+    """Folder -> its Python files. A rule is tested once for each folder: once for each file is thousands of tests."""
+    return _by_folder(product_files())
+
+
+def _by_folder(files: tuple[Path, ...]) -> dict[str, tuple[Path, ...]]:
+    folders: dict[str, list[Path]] = {}
+    for path in files:
+        folders.setdefault(path.parent.as_posix(), []).append(path)
+    return {folder: tuple(held) for folder, held in folders.items()}
 
 
 @cache
@@ -46,6 +60,12 @@ def all_files() -> tuple[Path, ...]:
         kept = [name for name in names if not any(fnmatch(name, pattern) for pattern in ignored)]
         found += [(Path(folder) / name).relative_to(CHECKOUT) for name in kept]
     return tuple(sorted(found))
+
+
+@cache
+def text_folders() -> dict[str, tuple[Path, ...]]:
+    """Folder -> the project's files in it that are text."""
+    return _by_folder(tuple(path for path in all_files() if path.suffix not in NO_TEXT))
 
 
 @cache

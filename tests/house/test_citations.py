@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.house.sources import CHECKOUT
-from tests.house.test_files import text_files
+from tests.house.sources import CHECKOUT, text_folders
 
 ADVICE = 'cite an AWS page, "observed" (a recorded answer of AWS) or "ours"'
 
@@ -42,10 +41,11 @@ def unfollowable(text: str, folder: Path) -> list[str]:
     return [f"{text.count(chr(10), 0, start) + 1}: {what}" for start, what in sorted(found)]
 
 
-@pytest.mark.parametrize("name", text_files())
-def test_what_a_file_cites_is_here_or_public(name):
-    text = (CHECKOUT / name).read_text(encoding="utf-8")
-    assert unfollowable(text, Path(name).parent) == [], ADVICE
+@pytest.mark.parametrize("folder", text_folders())
+def test_what_a_file_cites_is_here_or_public(folder):
+    texts = {path: (CHECKOUT / path).read_text(encoding="utf-8") for path in text_folders()[folder]}
+    found = [f"{path}:{what}" for path, text in texts.items() for what in unfollowable(text, path.parent)]
+    assert found == [], ADVICE
 
 
 @pytest.mark.parametrize(

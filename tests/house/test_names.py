@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tests.house.sources import definitions, product_files, syntax_tree
+from tests.house.sources import definitions, product_rooms, syntax_tree
 
 EMPTY_WORDS = {
     "manager", "managers", "helper", "helpers", "util", "utils", "utility", "utilities", "common", "data", "info",
@@ -32,11 +32,12 @@ def words(name: str) -> set[str]:
     return set(snake.split("_"))
 
 
-@pytest.mark.parametrize("path", product_files(), ids=str)
-def test_names_use_the_houses_words(path):
-    names = [*path.with_suffix("").parts, *(node.name for node in definitions(syntax_tree(path)))]
-    found = {name: words(name) & (EMPTY_WORDS | OTHERS_WORDS.keys()) for name in names}
-    assert {name: bad for name, bad in found.items() if bad} == {}
+@pytest.mark.parametrize("room", product_rooms())
+def test_names_use_the_houses_words(room):
+    for path in product_rooms()[room]:
+        names = [*path.with_suffix("").parts, *(node.name for node in definitions(syntax_tree(path)))]
+        found = {name: words(name) & (EMPTY_WORDS | OTHERS_WORDS.keys()) for name in names}
+        assert {name: bad for name, bad in found.items() if bad} == {}, str(path)
 
 
 @pytest.mark.parametrize("name", ["KeyManager", "key_utils", "process_call", "RegionData", "MasterKey", "HTTPInfo"])

@@ -6,22 +6,24 @@ import ast
 
 import pytest
 
-from tests.house.sources import CHECKOUT, definitions, product_files, syntax_tree
+from tests.house.sources import CHECKOUT, definitions, product_rooms, syntax_tree
 
 MOST_LINES_OF_A_FILE = 500
 MOST_LINES_OF_A_FUNCTION = 60
 
 
-@pytest.mark.parametrize("path", product_files(), ids=str)
-def test_a_file_is_short(path):
-    lines = (CHECKOUT / path).read_text(encoding="utf-8").count("\n")
-    assert lines <= MOST_LINES_OF_A_FILE, f"{path} has {lines} lines: split it by what it decides"
+@pytest.mark.parametrize("room", product_rooms())
+def test_files_are_short(room):
+    lines = {str(path): (CHECKOUT / path).read_text(encoding="utf-8").count("\n") for path in product_rooms()[room]}
+    long = {path: count for path, count in lines.items() if count > MOST_LINES_OF_A_FILE}
+    assert long == {}, "split it by what it decides"
 
 
-@pytest.mark.parametrize("path", product_files(), ids=str)
-def test_functions_are_short(path):
+@pytest.mark.parametrize("room", product_rooms())
+def test_functions_are_short(room):
     long = {
         f"{path}:{node.lineno} {node.name}": length
+        for path in product_rooms()[room]
         for node in definitions(syntax_tree(path))
         if not isinstance(node, ast.ClassDef)
         and (length := (node.end_lineno or 0) - node.lineno + 1) > MOST_LINES_OF_A_FUNCTION
@@ -29,6 +31,7 @@ def test_functions_are_short(path):
     assert long == {}
 
 
-@pytest.mark.parametrize("path", product_files(), ids=str)
-def test_a_file_says_what_it_holds(path):
-    assert ast.get_docstring(syntax_tree(path)), f"{path} has no docstring"
+@pytest.mark.parametrize("room", product_rooms())
+def test_a_file_says_what_it_holds(room):
+    silent = [str(path) for path in product_rooms()[room] if not ast.get_docstring(syntax_tree(path))]
+    assert silent == [], "it has no docstring"

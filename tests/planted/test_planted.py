@@ -21,7 +21,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
 COPIED = ("regionsim", "tests", "scenarios", "pyproject.toml", "README.md")
-FAST = frozenset({"context-joined-without-lengths", "old-primary-keeps-its-role", "default-allow"})
+FAST = frozenset({"default-allow"})
 HEAD = "found by: "
 
 _TESTS_FAILED = 1
