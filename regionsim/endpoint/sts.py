@@ -5,6 +5,7 @@ Source: STS API Reference, "GetCallerIdentity", "AssumeRole", "Common Errors"; b
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,6 +25,8 @@ _NAMESPACE = f"https://sts.amazonaws.com/doc/{VERSION}/"
 _LEAST_S, _DEFAULT_S, _MOST_S = 900, 3600, 43_200
 _MOST_CHAINED_S = 3600
 _MOST_FIELDS = 1000
+_NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What XML 1.0 cannot hold, not even escaped."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,8 +71,8 @@ def error_response(code: str, message: str, status: int, request_id: str) -> Htt
     """An error in the query protocol's XML."""
     kind = "Sender" if status < 500 else "Receiver"
     body = (
-        f'<ErrorResponse xmlns="{_NAMESPACE}"><Error><Type>{kind}</Type><Code>{escape(code)}</Code>'
-        f"<Message>{escape(message)}</Message></Error><RequestId>{request_id}</RequestId></ErrorResponse>"
+        f'<ErrorResponse xmlns="{_NAMESPACE}"><Error><Type>{kind}</Type><Code>{_text(code)}</Code>'
+        f"<Message>{_text(message)}</Message></Error><RequestId>{request_id}</RequestId></ErrorResponse>"
     )
     return _response(status, body, request_id)
 
@@ -161,9 +164,14 @@ def _xml(action: str, result: Mapping[str, object], request_id: str) -> HttpResp
 
 def _elements(value: Mapping[str, object]) -> str:
     return "".join(
-        f"<{name}>{_elements(held) if isinstance(held, Mapping) else escape(str(held))}</{name}>"
+        f"<{name}>{_elements(held) if isinstance(held, Mapping) else _text(str(held))}</{name}>"
         for name, held in value.items()
     )
+
+
+def _text(value: str) -> str:
+    """Text as XML holds it; the characters that XML does not have are told as one that stands for them."""
+    return escape(_NO_XML.sub("\N{REPLACEMENT CHARACTER}", value))
 
 
 def _response(status: int, body: str, request_id: str) -> HttpResponse:
