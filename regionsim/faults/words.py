@@ -74,7 +74,7 @@ class FaultWord:
         return f"{{{self.name}: {{{', '.join(parts)}}}}}"
 
 
-_LATER = frozenset({"region_data_loss", "clock_skew"})
+_LATER = frozenset({"region_data_loss"})
 
 ZONES = 3
 """Availability zones of a Region, numbered from 1. Source: AWS KMS Cryptographic Details: at least three."""

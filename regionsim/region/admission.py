@@ -53,7 +53,10 @@ class Admission:
         cost: int = 1,
     ) -> None:
         """Return when the account has requests left; the kind of key decides which bucket of a cryptographic quota
-        pays. Errors: ThrottlingException."""
+        pays. `now_ns` is the loop's: quotas go by durations, which no clock's skew reaches.
+
+        Errors: ThrottlingException.
+        """
         rule = self.rule
         if not self.counts_requests:
             return

@@ -49,7 +49,7 @@ from regionsim.region.replicator import Replicator
 from regionsim.region.serving import Serving
 from regionsim.region.surroundings import Surroundings
 from regionsim.runtime.strands import NO_WAIT
-from regionsim.runtime.tasks import Scope
+from regionsim.runtime.tasks import Scope, now_ns
 from regionsim.store.errors import StoreError
 from regionsim.store.store import Store
 
@@ -132,8 +132,10 @@ class Region:
 
     @property
     def next_due_at_ns(self) -> int | None:
-        """When something next falls due by this Region's calendar (nanoseconds since 1970); None: nothing, or down."""
-        return None if self._calendar is None else self._calendar.timers.next_due_at_ns
+        """When something next falls due by this Region's calendar (nanoseconds since 1970, by the truth and not by the
+        Region's clock); None: nothing, or down."""
+        due_at_ns = None if self._calendar is None else self._calendar.timers.next_due_at_ns
+        return None if due_at_ns is None else due_at_ns - self.clock.skew_ns
 
     @property
     def is_calendar_idle(self) -> bool:
@@ -300,7 +302,7 @@ class Region:
             return
         try:
             self.admission.require_plane(operation)
-            self.admission.admit(account, operation, self.clock.now_ns())
+            self.admission.admit(account, operation, now_ns())
         except (ThrottlingException, KMSInternalException):
             return
         job_type = operation_named(operation).job_type
@@ -448,10 +450,9 @@ class Region:
         call = serving.call
         spec = None if serving.key is None else serving.key.shared.spec
         pair_spec = call.parameters.get("KeyPairSpec")
-        now_ns = self.clock.now_ns()
         # A service that calls in its own name does so for the account that has the key.
         account = call.caller.account or ("" if serving.key is None else serving.key.account)
-        self.admission.admit(account, call.operation, now_ns, spec=spec, pair_spec=pair_spec)
+        self.admission.admit(account, call.operation, now_ns(), spec=spec, pair_spec=pair_spec)
 
     def _answer_question(self, question: Question) -> Answer:
         """This Region's word. It costs requests here, too: a replica two CreateKey, a primary's move one of its own."""
@@ -464,7 +465,7 @@ class Region:
                 assert_never(question)
         try:
             self.admission.require_plane(operation)
-            self.admission.admit(account, operation, self.clock.now_ns(), cost=cost)
+            self.admission.admit(account, operation, now_ns(), cost=cost)
         except (ThrottlingException, KMSInternalException) as refusal:
             return Answer(refusal_code=refusal.code, refusal_message=refusal.message)
         view = View(

@@ -12,7 +12,7 @@ from regionsim.kms.key import KmsKey
 from regionsim.kms.plan import Call
 from regionsim.network.envelope import Envelope
 from regionsim.region.timers import Fired
-from regionsim.runtime.clock import ReadableClock
+from regionsim.runtime.clock import NodeClock
 from regionsim.runtime.entropy import Entropy
 from regionsim.runtime.trace import Trace
 from regionsim.store.store import Store
@@ -27,7 +27,7 @@ class Surroundings:
 
     fleet: Fleet
     key_stores: KeyStorePort
-    clock: ReadableClock
+    clock: NodeClock
     entropy: Entropy
     trace: Trace
     open_store: Callable[[], Awaitable[Store]]

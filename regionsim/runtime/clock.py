@@ -31,6 +31,19 @@ class ReadableClock(Protocol):
         ...
 
 
+class NodeClock(ReadableClock, Protocol):
+    """A node's clock, which may read a wrong time."""
+
+    @property
+    def skew_ns(self) -> int:
+        """How far this node's reading is ahead of the truth."""
+        ...
+
+    def set_skew(self, skew_ns: int) -> None:
+        """From now on be `skew_ns` ahead (behind, when negative)."""
+        ...
+
+
 class Clock:
     """A node's clock in a simulation: `start_at_ns` at the loop's beginning, then the loop's time, plus `skew_ns`.
 
@@ -78,13 +91,30 @@ class WallClock:
     `offset_ns` is how far it was moved before; `on_advance` hears of each new offset before it counts, to keep it.
     """
 
-    def __init__(
-        self, skew_ns: int = 0, *, offset_ns: int = 0, on_advance: Callable[[int], None] | None = None
-    ) -> None:
-        self._skew_ns = skew_ns
+    def __init__(self, *, offset_ns: int = 0, on_advance: Callable[[int], None] | None = None) -> None:
         self._offset_ns = offset_ns
         self._latest_ns = 0
         self._on_advance = on_advance
+
+    def now_ns(self) -> int:
+        """The instant: nanoseconds since 1970 (UTC)."""
+        self._latest_ns = max(self._latest_ns, time.time_ns() + self._offset_ns)
+        return self._latest_ns
+
+    def advance(self, duration_ns: int) -> None:
+        """Move on by `duration_ns` at once. What falls due on the way is the caller's to fire, in order."""
+        assert duration_ns >= 0, "time moves forward"
+        if duration_ns and self._on_advance is not None:
+            self._on_advance(self._offset_ns + duration_ns)
+        self._offset_ns += duration_ns
+
+
+class SkewedClock:
+    """A node's clock that goes by another clock, which tells the truth."""
+
+    def __init__(self, truth: ReadableClock) -> None:
+        self._truth = truth
+        self._skew_ns = 0
 
     @property
     def skew_ns(self) -> int:
@@ -93,23 +123,11 @@ class WallClock:
 
     def now_ns(self) -> int:
         """The instant as the node reads it: nanoseconds since 1970 (UTC)."""
-        return self.true_now_ns() + self._skew_ns
-
-    def true_now_ns(self) -> int:
-        """The instant that it is, whatever the node reads."""
-        self._latest_ns = max(self._latest_ns, time.time_ns() + self._offset_ns)
-        return self._latest_ns
+        return self._truth.now_ns() + self._skew_ns
 
     def set_skew(self, skew_ns: int) -> None:
         """From now on be `skew_ns` ahead (behind, when negative)."""
         self._skew_ns = skew_ns
-
-    def advance(self, duration_ns: int) -> None:
-        """Move on by `duration_ns` at once. What falls due on the way is the caller's to fire, in order."""
-        assert duration_ns >= 0, "time moves forward"
-        if duration_ns and self._on_advance is not None:
-            self._on_advance(self._offset_ns + duration_ns)
-        self._offset_ns += duration_ns
 
 
 # ----------------------------------------------------------------------------------------------- instants as text

@@ -15,7 +15,7 @@ from regionsim.hsm.domain import DomainState
 from regionsim.hsm.fleet import SealDomain
 from regionsim.names.mistakes import ConfigError
 from regionsim.runtime import tasks
-from regionsim.runtime.clock import Clock, ReadableClock, WallClock
+from regionsim.runtime.clock import Clock, NodeClock, ReadableClock, SkewedClock, WallClock
 from regionsim.runtime.entropy import Entropy, OsEntropy, SeededEntropy
 from regionsim.runtime.trace import Trace
 from regionsim.store.disk import Disk, RealDisk, SimulatedDisk, no_faults, ruled_by
@@ -37,6 +37,8 @@ class Ground:
     connection: ConnectionKind
     is_durable: bool
     new_disk: Callable[[str], Disk] = field(repr=False)
+    new_clock: Callable[[], NodeClock] = field(repr=False)
+    """Makes a Region's own clock; it reads what `clock` does until it is skewed."""
     vault: DomainVault | None = None
 
 
@@ -109,6 +111,7 @@ def virtual_ground(
         connection=connection,
         is_durable=False,
         new_disk=new_disk,
+        new_clock=lambda: Clock(start_at_ns),
     )
 
 
@@ -120,14 +123,15 @@ def live_ground(
     `clock`: one that has been moved on before, and keeps how far. Not `is_durable`: nobody will open the folder again.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    entropy = OsEntropy()
+    entropy, truth = OsEntropy(), WallClock() if clock is None else clock
     return Ground(
-        clock=WallClock() if clock is None else clock,
+        clock=truth,
         entropy=entropy,
         trace=Trace(tasks.now_ns, has_digest=False),
         folder=folder,
         connection="threaded",
         is_durable=is_durable,
         new_disk=lambda region: RealDisk(entropy.stream(f"disk/{region}")),
+        new_clock=lambda: SkewedClock(truth),
         vault=DomainVault(folder, entropy=entropy, sealing_key=sealing_key, is_durable=is_durable),
     )

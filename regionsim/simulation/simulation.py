@@ -31,10 +31,12 @@ from regionsim.network.network import Network
 from regionsim.region.region import Region, Reply
 from regionsim.region.surroundings import Surroundings
 from regionsim.region.timers import Fired
+from regionsim.runtime.clock import NodeClock
 from regionsim.runtime.entropy import Stream
 from regionsim.runtime.tasks import Scope, call_later_ns, now_ns
 from regionsim.simulation.advance import let_time_pass
 from regionsim.simulation.bulk import make_bulk
+from regionsim.simulation.clocks import ClockFaults
 from regionsim.simulation.fleets import FleetFaults
 from regionsim.simulation.ground import Ground
 from regionsim.simulation.iam_copies import IamCopies
@@ -92,6 +94,7 @@ class Simulation:
         self.key_stores: dict[str, SimulatedStores] = {}
         """What backs the custom key stores of each Region."""
         self._disks: dict[str, Disk] = {}
+        self._clocks: dict[str, NodeClock] = {}
         self.regions = {name: self._region(name) for name in (world.regions if part is None else part.regions)}
         self.iam = IamCopies(world.directory, self.regions, ground.trace, self._is_iam_frozen)
         self.named_keys: Mapping[str, str] = {}
@@ -99,6 +102,7 @@ class Simulation:
         self.bulk_key_ids: frozenset[str] = frozenset()
         """The ids of those that are one of many."""
         self._lives = Lives(self.regions, self._scope, ground.trace)
+        self._clock_faults = ClockFaults(self._clocks, ground.trace, self.fault_tally.met)
         self._fleets = FleetFaults(
             {name: region.fleet for name, region in self.regions.items()},
             ground.vault,
@@ -262,6 +266,8 @@ class Simulation:
         """Let the world be as the faults that are on say; `before` are those that were."""
         self._note_all()
         self._fleets.follow(self.faults)
+        for name in self._clock_faults.follow(self.faults):
+            self.regions[name].wake_calendar()
         for name, region in self.regions.items():
             region.admission.rule = self.faults.door_rule(name)
             self._disks[name].follow(self.faults.disk_rule(name), partial(self._disk_met, name))
@@ -338,12 +344,13 @@ class Simulation:
 
     def _region(self, name: str) -> Region:
         ground, world = self.ground, self.world
+        clock = self._clocks[name] = ground.new_clock()
         fleet = Fleet(
             name,
             world.hsm_per_region,
             profile=profile_named(world.hsm_profile),
             entropy=ground.entropy,
-            clock=ground.clock,
+            clock=clock,
             trace=ground.trace,
             scope=self._scope,
             registry=self._registry,
@@ -364,7 +371,7 @@ class Simulation:
         surroundings = Surroundings(
             fleet=fleet,
             key_stores=self.key_stores[name],
-            clock=ground.clock,
+            clock=clock,
             entropy=ground.entropy,
             trace=ground.trace,
             open_store=open_store,

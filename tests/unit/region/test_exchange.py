@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from regionsim.faults.kinds import ClockSkew
 from regionsim.hsm.domain import DOMAIN_KEY_ID_BYTES
 from regionsim.kms.messages import AgreementHalf, MaterialBatch, MaterialRequest, Synchronize
 from regionsim.kms.writes import PutToken
 from regionsim.region.exchange import MATERIALS_PER_BATCH, Exchange, _Acceptance, _Offer
-from regionsim.runtime.clock import NS_PER_DAY, Clock
+from regionsim.runtime.clock import NS_PER_DAY
 from regionsim.runtime.tasks import Scope, sleep
 from tests.simulation.many_regions import AP, EU, US, Play, play
 from tests.unit.region.wiretap import Wiretap
@@ -97,11 +98,9 @@ def test_an_offer_ages_by_the_clock_of_its_region(tmp_path: Path) -> None:
 
     async def script(world: Play) -> None:
         first = await exchange(world, EU).request(US, [])
-        clock = world.simulation.clock
-        assert isinstance(clock, Clock)
-        clock.set_skew(2 * NS_PER_DAY)
+        world.break_with(ClockSkew(region=EU, skew_ns=2 * NS_PER_DAY))
         assert (await exchange(world, EU).request(US, [])).offer != first.offer
-        clock.set_skew(0)
+        world.heal()
 
     play(script, tmp_path)
 
