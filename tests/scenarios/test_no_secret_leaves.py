@@ -42,7 +42,13 @@ NOTHING_REPLICATED = frozenset(
 )
 
 
-@pytest.mark.parametrize("name", NAMES)
+LONG = frozenset({"declared-lost", "hsm-fleet-loss", "planned-primary-move", "primary-outage", "rotation-year"})
+"""Seconds each, and what they do others do, too; left out of the default suite."""
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] if name in LONG else []) for name in NAMES]
+)
 def test_no_secret_is_found_outside_the_hsms(name: str, tmp_path: Path) -> None:
     secrets, places = play_and_keep(name, tmp_path)
 

@@ -49,7 +49,7 @@ async def test_screens_at_the_end_of_a_run(scenario, screens):
 
 
 async def test_ascii_glyphs_need_nothing_but_ascii():
-    app = new_app("primary-outage", glyphs=ASCII)
+    app = new_app("declared-lost", glyphs=ASCII)
     async with shown(app, (80, 24)) as pilot:
         await over(pilot)
         lines = [line for line in screen_text(app) if not set(line) <= set("─━ ")]  # the frame is Textual's
