@@ -38,7 +38,8 @@ class _Calls:
     """The calls of one Region by their packed request ids. `answered` has them one after the other."""
 
     answered: bytearray = field(default_factory=bytearray)
-    in_flight: set[bytes] = field(default_factory=set)
+    in_flight: set[object] = field(default_factory=set)
+    """By the request ids as they are traced: most leave again before anybody looks, and are packed once."""
     recent: deque[tuple[int, bytes]] = field(default_factory=lambda: deque(maxlen=2 * MAX_WAITING))
     is_disk_failing: bool = False
     """True from a commit that failed until the next crash: who was answered is remembered for longer."""
@@ -59,7 +60,7 @@ class AuditComplete:
     def watch(self, event: Event) -> None:
         match event.kind:
             case "call" if event.fields["op"] in REGISTRY:
-                self._calls[event.region].in_flight.add(_packed(event))
+                self._calls[event.region].in_flight.add(event.fields["request"])
             case "answer" if event.fields["op"] in REGISTRY:
                 _answered(self._calls[event.region], event)
             case "region_crashed":
@@ -75,7 +76,7 @@ class AuditComplete:
         unread = []
         for name, region in simulation.regions.items():
             calls = self._calls[name]
-            calls.may_be_there |= calls.in_flight
+            calls.may_be_there.update(_pack(str(request)) for request in calls.in_flight)
             try:
                 found = await _found(region)
             except StoreError as error:
@@ -107,7 +108,7 @@ class AuditComplete:
 
 def _answered(calls: _Calls, event: Event) -> None:
     request, result = _packed(event), event.fields["result"]
-    calls.in_flight.discard(request)
+    calls.in_flight.discard(event.fields["request"])
     calls.answered += request
     is_mutation = REGISTRY[str(event.fields["op"])].is_mutation
     if is_mutation and result == "ok":
@@ -126,7 +127,7 @@ def _crashed(calls: _Calls, now_ns: int, unaudited: int) -> None:
             calls.may_be_missing.add(request)
     calls.recent.clear()
     calls.is_disk_failing = False
-    calls.may_be_there |= calls.in_flight
+    calls.may_be_there.update(_pack(str(request)) for request in calls.in_flight)
     calls.in_flight.clear()
 
 
