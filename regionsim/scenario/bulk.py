@@ -20,7 +20,7 @@ from regionsim.scenario import read
 from regionsim.scenario.errors import quoted
 from regionsim.scenario.known import Known
 from regionsim.scenario.nodes import Node, ScalarNode, plain
-from regionsim.scenario.policies import document, read_policy
+from regionsim.scenario.policies import document, read_policy, refuse_unacceptable, warnings_about_key_policy
 from regionsim.scenario.read import Findings
 from regionsim.scenario.values import COUNTER, SERIES, Saved
 from regionsim.scenario.vocabulary import BULK
@@ -69,7 +69,7 @@ class _Reader:
             aliases=aliases,
             names=names,
             rotation_days=_rotation_days(found.get("rotation"), spec),
-            policy=self._policy(found.get("policy")),
+            policy=self._policy(found.get("policy"), account),
         )
 
     def _regions(self, node: Node, found: dict[str, Node]) -> tuple[str, tuple[str, ...], bool] | None:
@@ -134,11 +134,13 @@ class _Reader:
         self._aliases |= taken
         return aliases
 
-    def _policy(self, node: Node | None) -> str | None:
+    def _policy(self, node: Node | None, account: str) -> str | None:
         if node is None or (isinstance(node, ScalarNode) and node.text == "default"):
             return None
         policy = read_policy(node, PolicyKind.KEY, "policy")
         self._hold_principals(policy, node)
+        refuse_unacceptable(node, "policy")
+        self._known.warnings.extend(warnings_about_key_policy(node, account))
         held = document(node, "policy")
         return stored_policy(held.text if isinstance(held, ScalarNode) else json.dumps(plain(held)))
 

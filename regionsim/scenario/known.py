@@ -6,13 +6,17 @@ from dataclasses import dataclass, field
 
 from regionsim.accounts.directory import Directory
 from regionsim.names.regions import partition_of_world
+from regionsim.scenario.errors import ScenarioError
 from regionsim.scenario.nodes import Position
 from regionsim.scenario.values import Names
 
 
 @dataclass(slots=True, kw_only=True)
 class Known:
-    """`regions`, `directory`: None when their own part of the file is wrong; nothing is held against them then."""
+    """`regions`, `directory`: None when their own part of the file is wrong; nothing is held against them then.
+
+    `account` is the caller's, while a call is read. `warnings` are gathered; copies of what is known share them.
+    """
 
     regions: tuple[str, ...] | None = None
     directory: Directory | None = None
@@ -20,6 +24,8 @@ class Known:
     faults: dict[str, Position] = field(default_factory=dict)
     workloads: tuple[str, ...] | None = None
     until_ns: int | None = None
+    account: str | None = None
+    warnings: list[ScenarioError] = field(default_factory=list)
 
     @property
     def partition(self) -> str:

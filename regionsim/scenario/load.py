@@ -112,7 +112,7 @@ def _world(found: dict[str, Node], findings: Findings) -> tuple[World | None, Kn
     waits = findings.attempt(read_replication, found["replication"], findings) if "replication" in found else Waits()
     grants = findings.attempt(read_grants, found["grants"], findings) if "grants" in found else Consistency()
     directory = _accounts(found, findings)
-    known = Known(regions=regions, directory=directory)
+    known = Known(regions=regions, directory=directory, warnings=findings.warnings)
     bulk = read_bulk(found["keys"], known, findings) if "keys" in found else ()
     if start_at_ns is None or regions is None or directory is None:
         return None, known

@@ -100,6 +100,7 @@ class ShapeReader:
         if is_literal(tree.of):
             if self.is_strict:
                 self._check_principals(policies.read_policy(held, PolicyKind.KEY, what), held, what)
+                self.known.warnings.extend(policies.warnings_about_key_policy(held, self.known.account))
             return fill_in(tree, {})
         return tree
 

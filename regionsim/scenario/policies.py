@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from regionsim.authorization.documents import PolicyError
-from regionsim.authorization.findings import check_identity_policy
+from regionsim.authorization.findings import check_identity_policy, check_key_policy
 from regionsim.authorization.policy import Policy, PolicyKind, parse_policy
 from regionsim.scenario.errors import ScenarioError, quoted
 from regionsim.scenario.nodes import MappingNode, Node, ScalarNode, SequenceNode, kind_of, plain
@@ -43,6 +43,24 @@ def warnings_about(node: Node, policy: Policy) -> Iterator[ScenarioError]:
     for finding in check_identity_policy(policy):
         place = follow(document(node, "the policy"), finding.path)
         yield place.position.error(f"warning: {finding.message}", "it allows and denies nothing")
+
+
+def refuse_unacceptable(node: Node, what: str) -> None:
+    """Return when KMS would take the key policy. Errors: ScenarioError with AWS's text, at its place."""
+    held = document(node, what)
+    for finding in check_key_policy(held.text if isinstance(held, ScalarNode) else plain(held)):
+        if finding.is_error:
+            raise follow(held, finding.path).position.error(f"KMS does not take {what}: {finding.message}")
+
+
+def warnings_about_key_policy(node: Node, account: str | None) -> Iterator[ScenarioError]:
+    """What KMS accepts in a key policy of `account` and what has no effect, or another than was meant, at its place."""
+    held = document(node, "the policy")
+    for finding in check_key_policy(held.text if isinstance(held, ScalarNode) else plain(held), key_account=account):
+        if not finding.is_error:
+            yield follow(held, finding.path).position.error(
+                f"warning: {finding.message}", "KMS accepts it all the same"
+            )
 
 
 def follow(node: Node, path: str) -> Node:

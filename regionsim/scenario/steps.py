@@ -157,6 +157,7 @@ class StepReader:
         called = read_operation(found["call"])
         name = called.operation.name
         error = read_error(found.get("expect"))
+        known = known if principal is None else replace(known, account=principal.account)
         parameters = findings.attempt(read_parameters, called, known, error)
         expectations = findings.attempt(read_expectations, found.get("expect"), called.output, name, known)
         if error is not None and "save" in found:

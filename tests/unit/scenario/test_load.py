@@ -140,6 +140,7 @@ MISTAKES = [
     ("until: 1m", "until: 1m\nkeys: [{multi_region: §yes}]", "multi_region must be true or false, this is text"),
     ("until: 1m", "until: 1m\nkeys: [{account: §'999988887777'}]", "there is no account '999988887777'"),
     ("until: 1m", "until: 1m\nkeys: [{policy: {Statement: §[]}}]", "policy is malformed at $.Statement"),
+    ("until: 1m", "until: 1m\nkeys: [{policy: {Statement: [{Effect: Allow, NotPrincipal: §{AWS: '111122223333'}, Action: '*', Resource: '*'}]}}]", "KMS does not take policy: NotPrincipal with Allow is not supported"),
     ("until: 1m", "until: 1m\nversions: §[]", "versions must be a mapping"),
     ("until: 1m", "until: §40000d", "until is longer than 100 years: '40000d'"),
     ("start: 2026-01-01T00:00:00Z", "start: §2200-01-01T00:00:01Z", "start must lie between 1970 and 2200"),

@@ -8,7 +8,7 @@ import pytest
 
 from regionsim.authorization.policy import PolicyKind
 from regionsim.scenario.errors import ScenarioError
-from regionsim.scenario.load import load_scenario
+from regionsim.scenario.load import load_scenario, read_scenario
 from regionsim.scenario.model import CallStep
 from regionsim.scenario.nodes import plain
 from regionsim.scenario.parse import parse
@@ -118,3 +118,39 @@ def test_a_policy_with_saved_names_is_filled_in_at_play(tmp_path):
 
     filled = fill_in(step.call.parameters, {"key": "k-1"})
     assert json.loads(filled["Policy"]) == {"Id": "k-1", "Statement": []}
+
+
+STATEMENT = '{Effect: Allow, Principal: {AWS: "111122223333"}, Action: "kms:*", Resource: "*"}'
+ODD = {
+    '{Effect: Allow, Principal: {AWS: "111122223333"}, §Action: "kms:Decript", Resource: "*"}': "'kms:Decript' names no action of KMS",
+    '{Effect: Allow, Principal: {AWS: "111122223333"}, §Action: "kms:RetireGrant", Resource: "*"}': "kms:RetireGrant has no effect in a key policy",
+    '§{Effect: Allow, Principal: {AWS: "111122223333"}, Action: "kms:*"}': "a statement without Resource has no effect",
+    '{Effect: Allow, Principal: {AWS: "111122223333"}, Action: "kms:*", §Resource: "arn:aws:kms:us-east-1:111122223333:key/x"}': "another Resource may not match it",
+    '{Effect: Allow, Principal: {AWS: "444455556666"}, §Action: "kms:PutKeyPolicy", Resource: "*"}': "cannot be used from another account",
+    '{Effect: Allow, Principal: {AWS: "111122223333"}, Action: "kms:*", Resource: "*", §Condition: {StringEquals: {"kms:ViaServices": x}}}': "no KMS request has the condition key",
+    '{Effect: Allow, Principal: {AWS: "111122223333"}, Action: "kms:*", Resource: "*", §Condition: {StringEquals: {"kms:ResourceAliases": x}}}': "works in IAM policies only",
+    '{Effect: Allow, Principal: {AWS: "111122223333"}, Action: "kms:*", Resource: "*", §Condition: {StringEquals: {"kms:EncryptionContextKeys": x}}}': "has several values",
+    '{Effect: Allow, Principal: {AWS: "111122223333"}, Action: "kms:*", Resource: "*", §Condition: {"ForAnyValue:StringEquals": {"kms:ViaService": x}}}': "which has one value",
+    '§{Effect: Allow, Principal: {AWS: "111122223333"}, Action: "kms:*", Resource: "*", Condition: {StringEquals: {"kms:ViaService": "${aws:username}"}}}': "here ${...} is literal text",
+}
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_what_kms_accepts_without_effect_is_told_at_its_place(odd):
+    text = (
+        'regions: [us-east-1]\naccounts: {"111122223333": {users: {alice: {}}}, "444455556666": {}}\nsteps:\n'
+        "  - as: 111122223333/alice\n    in: us-east-1\n    call:\n      CreateKey:\n        Policy:\n          Statement:\n"
+        f"            - {STATEMENT}\n            - {odd}\n"
+    )
+    line = text[: text.index("§")].count("\n") + 1
+    warnings = read_scenario(text.replace("§", ""), "s.yaml").warnings
+    assert [ODD[odd] in str(warning) and f"s.yaml:{line}:" in str(warning) for warning in warnings] == [True], warnings
+
+
+def test_a_policy_that_is_expected_to_be_refused_is_not_warned_of():
+    text = (
+        'regions: [us-east-1]\naccounts: {"111122223333": {users: {alice: {}}}}\nsteps:\n'
+        '  - {as: alice, in: us-east-1, call: {CreateKey: {Policy: {Statement: [{Effect: Allow, Principal: "*", Action: "kms:Foo"}]}}}, '
+        "expect: {error: MalformedPolicyDocumentException}}\n"
+    )
+    assert read_scenario(text, "s.yaml").warnings == ()
