@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from regionsim.faults.words import FAULT_WORDS
 from tests.generators import readme_help
 from tests.house.sources import CHECKOUT
 
@@ -61,3 +62,9 @@ def test_an_example_is_a_scenario_that_plays(tmp_path, example):
             [sys.executable, "-c", ask, command, str(path)], check=False, capture_output=True, encoding="utf-8"
         )
         assert played.returncode == 0, played.stdout + played.stderr
+
+
+def test_the_faults_are_those_that_are_acted_on():
+    section = README.partition("### What can break")[2].partition("\n## ")[0]
+    shown = re.findall(r"^\| `(\{.*\})` \| (.*) \|$", section, re.MULTILINE)
+    assert shown == [(word.grammar, word.means) for word in FAULT_WORDS.values() if word.is_acted_on]

@@ -55,6 +55,25 @@ def test_the_small_scenario_fits():
     assert errors(SMALL) == []
 
 
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "{hsm_offline: us-east-1}",
+        "{hsm_errors: {region: us-east-1, probability: 5%, hsms: 1}}",
+        "{az_outage: {region: us-east-1, az: 3}}",
+        "{throttle: {region: us-east-1, factor: 0}}",
+        "{link_slow: 250ms}",
+        "{link_slow: {between: [us-east-1, eu-west-1], one_way: true, jitter: 5ms, bandwidth: 64000}}",
+        "{link_one_way: {from: us-east-1, to: eu-west-1}}",
+        "{clock_skew: {region: us-east-1, skew: -5m}}",
+        "{disk_slow: {region: us-east-1, latency: 20ms}}",
+        "{dns_outage: us-east-1}",
+    ],
+)
+def test_faults_fit_in_their_short_and_their_long_form(fault):
+    assert errors(SMALL.replace("{region_outage: us-east-1}", fault)) == []
+
+
 @pytest.mark.parametrize("name", sorted(shipped_paths()))
 def test_every_shipped_scenario_fits(name):
     assert errors(shipped_paths()[name].read_text(encoding="utf-8")) == []
@@ -75,6 +94,12 @@ def test_every_shipped_scenario_fits(name):
         ("{CreateKey: {}}", "{CreateKey: {MultiRegion: maybe}}"),
         ("{region_outage: us-east-1}", "{region_outge: us-east-1}"),
         ("{region_outage: us-east-1}", "{region_outage: {region: us-east-1, mode: explode}}"),
+        ("{region_outage: us-east-1}", "{throttle: {region: us-east-1, factor: 2}}"),
+        ("{region_outage: us-east-1}", "{throttle: us-east-1}"),
+        ("{region_outage: us-east-1}", "{hsm_offline: {region: us-east-1, hsms: 0}}"),
+        ("{region_outage: us-east-1}", "{link_slow: {between: [us-east-1, eu-west-1]}}"),
+        ("{region_outage: us-east-1}", "{clock_skew: {region: us-east-1, skew: soon}}"),
+        ("{region_outage: us-east-1}", "{region_data_loss: us-east-1}"),
         ('failed: "== 0"', 'faild: "== 0"'),
         ('failed: "== 0"', 'failed: "= 0"'),
         ("heal: storm", "hael: storm"),
