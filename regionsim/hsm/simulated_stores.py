@@ -50,7 +50,8 @@ class Cluster:
 
 @dataclass(slots=True, kw_only=True)
 class Proxy:
-    """One external key store proxy, with the keys behind it. `secret` None: any will do.
+    """One external key store proxy, with the keys behind it. `secret` None: any will do. `problem` is what every
+    question to it comes to.
 
     `has_any_key`: a key that is asked for and not there is made.
     """
@@ -60,6 +61,7 @@ class Proxy:
     is_healthy: bool = True
     is_sound: bool = True
     secret: str | None = None
+    problem: Problem | None = None
     has_any_key: bool = True
     keys: dict[str, ExternalKey] = field(default_factory=dict)
 
@@ -174,7 +176,7 @@ class SimulatedStores:
             Problem.XKS_PROXY_INVALID_RESPONSE: not proxy.is_sound,
             Problem.XKS_PROXY_NOT_REACHABLE: not proxy.is_healthy,
         }
-        return next((problem for problem, is_so in found.items() if is_so), None)
+        return proxy.problem or next((problem for problem, is_so in found.items() if is_so), None)
 
     def _key_problem(self, settings: ProxySettings, key_id: str) -> Problem | None:
         proxy = self._proxy(settings)
