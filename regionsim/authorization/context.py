@@ -96,6 +96,9 @@ def principal_values(principal: Principal) -> dict[str, LazyValue]:
         return values
     values["aws:principalarn"] = principal.role_arn or principal.role_key or principal.arn
     values["aws:principalaccount"] = principal.account
+    if principal.kind in (PrincipalKind.ROLE_SESSION, PrincipalKind.FEDERATED_USER):
+        # Temporary credentials always say; long-term ones never do. Whoever has a device brings "true" along.
+        values["aws:multifactorauthpresent"] = "false"
     if principal.user_id:
         values["aws:userid"] = principal.user_id
     if principal.kind is PrincipalKind.USER:

@@ -89,7 +89,11 @@ def _parameters(entry: AuditEntry) -> Mapping[str, Any]:
     operation = REGISTRY.get(entry.event_name)
     if operation is None or entry.caller is None or entry.error_code == "SerializationException":
         return entry.parameters
-    return {**operation.recorded_defaults, **entry.parameters}
+    told = {**operation.recorded_defaults, **entry.parameters}
+    if entry.event_name == "CreateKey":  # the deprecated member has the same value, whichever was sent
+        sent = entry.parameters.get("KeySpec") or entry.parameters.get("CustomerMasterKeySpec") or told["KeySpec"]
+        told |= {"KeySpec": sent, "CustomerMasterKeySpec": sent}
+    return told
 
 
 def _request_id(entry: AuditEntry) -> str:

@@ -69,6 +69,20 @@ async def test_create_key(kms: OneRegion) -> None:
 
 
 @one_region()
+async def test_a_signing_key_and_its_use(kms: OneRegion) -> None:
+    key = await kms.create_key(KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY")
+    await kms.call("alice", "Sign", KeyId=key, Message=b"order", SigningAlgorithm="ECDSA_SHA_256")
+    created, signed = await only(kms, "CreateKey"), await only(kms, "Sign")
+    told = created["requestParameters"]
+    assert (told["keySpec"], told["customerMasterKeySpec"]) == ("ECC_NIST_P256", "ECC_NIST_P256")
+    assert signed["requestParameters"] == {
+        "messageType": "RAW",
+        "keyId": key,
+        "signingAlgorithm": "ECDSA_SHA_256",
+    }
+
+
+@one_region()
 async def test_schedule_key_deletion_has_its_date_as_text(kms: OneRegion) -> None:
     key = await kms.create_key()
     await kms.call("alice", "ScheduleKeyDeletion", KeyId=key)

@@ -59,6 +59,21 @@ async def test_a_condition_on_the_way_of_a_call(
 
 
 @one_region()
+async def test_temporary_credentials_say_whether_there_was_a_second_factor(kms: OneRegion) -> None:
+    absent = {"Null": {"aws:MultiFactorAuthPresent": "true"}}
+    named = {
+        "Effect": "Allow",
+        "Principal": {"AWS": "*"},
+        "Action": "kms:Encrypt",
+        "Resource": "*",
+        "Condition": absent,
+    }
+    without = await kms.create_key(Policy=json.dumps({"Version": "2012-10-17", "Statement": [OWNER, named]}))
+    assert await encrypts(kms, without, {})
+    assert not await encrypts(kms, without, {}, "role/app")
+
+
+@one_region()
 async def test_a_service_uses_its_grant_for_its_resource_only(kms: OneRegion) -> None:
     key = await kms.create_key()
     made = await kms.call(

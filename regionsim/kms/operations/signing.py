@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from regionsim.kms import hsm_jobs
 from regionsim.kms.errors import KMSInvalidStateException, UnsupportedOperationException
@@ -50,6 +51,7 @@ class Sign(Operation[SignRequest]):
     job_type = hsm_jobs.Sign
     request_type = SignRequest
     recorded = ("MessageType", "KeyId", "SigningAlgorithm")
+    recorded_defaults = MappingProxyType({"MessageType": MessageType.RAW.value})
 
     def reads(self, request: SignRequest) -> Reads:
         return Reads(keys=(request.key_id,))
@@ -86,6 +88,7 @@ class Verify(Operation[VerifyRequest]):
     job_type = hsm_jobs.Verify
     request_type = VerifyRequest
     recorded = ("MessageType", "KeyId", "SigningAlgorithm")
+    recorded_defaults = MappingProxyType({"MessageType": MessageType.RAW.value})
 
     def reads(self, request: VerifyRequest) -> Reads:
         return Reads(keys=(request.key_id,))

@@ -62,6 +62,7 @@ def test_values_do_not_show():
                 "aws:principalarn": f"arn:aws:iam::{HOME}:role/team/app",
                 "aws:principalaccount": HOME,
                 "aws:userid": "AROAEXAMPLE:s1",
+                "aws:multifactorauthpresent": "false",
             },
         ),
         (
