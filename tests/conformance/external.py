@@ -68,7 +68,7 @@ def run(command, world, home, *, text="", **more):
         cwd=home,
         capture_output=True,
         encoding="utf-8",
-        timeout=60,
+        timeout=120,
         check=False,
     )
 

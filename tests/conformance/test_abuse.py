@@ -23,12 +23,15 @@ from tests.conformance.test_serve_command import Served
 MOST_BODY = 1_048_576
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param((), id="one"), pytest.param(("--processes", "2"), id="processes", marks=pytest.mark.slow)],
+)
+def server(tmp_path_factory, request):
     """A server of its own, that has a key, and must have nothing to say when it ends."""
     folder = tmp_path_factory.mktemp("abused")
     with few_files():
-        served = Served("--regions", "us-east-1,eu-west-1", "--data", str(folder))
+        served = Served("--regions", "us-east-1,eu-west-1", "--data", str(folder), *request.param)
     with served:
         served.folder, served.url = folder, served.ready["endpoint"]
         served.kms = client(served.url)

@@ -7,7 +7,7 @@ import pytest
 
 from tests.conformance.external import multi_region_key, need_program, run
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 @pytest.fixture

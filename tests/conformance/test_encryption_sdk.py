@@ -10,7 +10,7 @@ from botocore.exceptions import BotoCoreError
 
 from tests.conformance.external import multi_region_key, need_package
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 QUICK = Config(connect_timeout=1, read_timeout=5, retries={"total_max_attempts": 1})
 ORDER, CONTEXT = b"order 4711", {"shop": "7"}

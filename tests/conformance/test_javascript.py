@@ -6,7 +6,7 @@ import pytest
 
 from tests.conformance.external import ask_node, multi_region_key
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import os
 import random
 import signal
 import sqlite3
@@ -22,6 +23,7 @@ from tests.conformance.test_serve_command import Served
 REGIONS = ("us-east-1", "eu-west-1")
 ONCE = Config(connect_timeout=5, read_timeout=20, retries={"total_max_attempts": 1})
 WRITERS = 3
+KILLS = int(os.environ.get("REGIONSIM_KILLS", "25"))
 
 
 class Acknowledged:
@@ -119,20 +121,20 @@ def require_sound(folder):
             assert store.execute("PRAGMA foreign_key_check").fetchall() == []
 
 
-def serve(folder):
-    return Served("--regions", ",".join(REGIONS), "--data", str(folder))
+def serve(folder, processes=1):
+    return Served("--regions", ",".join(REGIONS), "--data", str(folder), "--processes", str(processes))
 
 
-@pytest.mark.parametrize(
-    "kills",
-    [1, pytest.param(100, marks=[pytest.mark.slow, pytest.mark.timeout(1200)])],
-    ids=lambda kills: f"{kills} kills",
-)
-def test_what_was_acknowledged_outlives_kill_9(tmp_path, kills):
+def long(*values):
+    return pytest.param(*values, marks=[pytest.mark.slow, pytest.mark.timeout(1_800)])
+
+
+@pytest.mark.parametrize(("kills", "processes"), [(1, 1), long(KILLS, 1), long(5, 2)])
+def test_what_was_acknowledged_outlives_kill_9(tmp_path, kills, processes):
     moments = random.Random(kills)
     keys = []
     for _ in range(kills):
-        with serve(tmp_path) as served:
+        with serve(tmp_path, processes) as served:
             require(served, moments.sample(keys, min(len(keys), 5)))
             load = Load(served)
             time.sleep(moments.uniform(0.05, 0.8))
@@ -142,7 +144,7 @@ def test_what_was_acknowledged_outlives_kill_9(tmp_path, kills):
         require_sound(tmp_path)
         keys += load.keys
     assert len(keys) >= kills
-    with serve(tmp_path) as served:
+    with serve(tmp_path, processes) as served:
         require(served, keys)
         assert served.end(signal.SIGTERM) == (0, "")
 
