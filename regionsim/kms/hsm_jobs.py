@@ -18,6 +18,7 @@ from regionsim.kms.wrapping import WrappingAlgorithm, WrappingKeySpec
 from regionsim.names.made_often import made_often
 
 
+@made_often
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MaterialRef:
     """One backing key as the world outside the HSM knows it; `token` is its exported key token."""
