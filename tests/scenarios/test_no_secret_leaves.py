@@ -30,6 +30,7 @@ NOTHING_REPLICATED = frozenset(
         "asymmetric-encryption",
         "confused-deputy",
         "cross-account-sharing",
+        "custom-key-store-disconnect",
         "key-agreement",
         "lockout-refused",
         "organization-levels",
