@@ -35,6 +35,7 @@ def _serve(arguments: argparse.Namespace) -> int:
         profile=arguments.profile,
         audit_keep_ns=arguments.audit_keep,
         processes=arguments.processes,
+        xks_proxies=tuple(arguments.xks_proxy),
     )
     is_interrupted = serve(settings, lambda line: print(line, flush=True), lambda line: tell(line, "33"))
     return INTERRUPTED if is_interrupted else OK
@@ -56,6 +57,7 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
     add("--quotas", action="store_true", help="request quotas as AWS has them")
     add("--strict-principals", action="store_true", help="principals of policies and grants must exist")
     add("--profile", metavar="P", help="how long HSM jobs take: host (the machine's time) or aws-like (default: host)")
+    add("--xks-proxy", action="append", default=[], metavar="ENDPOINT=URL", help="where an XKS proxy is reached")
     add("--audit-keep", type=duration, default="1h", metavar="D", help="how long records are kept (default: 1h)")
 
 

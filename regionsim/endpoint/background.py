@@ -48,6 +48,7 @@ def serve(  # noqa: PLR0913 - one parameter for each option of the command
     quotas: bool = False,
     strict_principals: bool = False,
     profile: str | None = None,
+    xks_proxies: Mapping[str, str] | None = None,
 ) -> ServedWorld:
     """Live endpoints in this process, from `with` to its end; the parameters are the options of `regionsim serve`.
 
@@ -65,6 +66,7 @@ def serve(  # noqa: PLR0913 - one parameter for each option of the command
         has_quotas=quotas,
         strict_principals=strict_principals,
         profile=profile,
+        xks_proxies=tuple(f"{endpoint}={url}" for endpoint, url in (xks_proxies or {}).items()),
     )
     return ServedWorld(settings)
 

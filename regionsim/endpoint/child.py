@@ -224,6 +224,7 @@ def _settings(said: _Said) -> ServeSettings:
         seal_key=path("seal_key"),
         has_quotas=said["has_quotas"],
         strict_principals=said["strict_principals"],
+        xks_proxies=tuple(said["xks_proxies"]),
         profile=said["profile"],
         audit_keep_ns=said["audit_keep_ns"],
     )

@@ -368,6 +368,7 @@ class ParentWorld:
             "seal_key": text(settings.seal_key),
             "has_quotas": settings.has_quotas,
             "strict_principals": settings.strict_principals,
+            "xks_proxies": list(settings.xks_proxies),
             "profile": settings.profile,
             "audit_keep_ns": settings.audit_keep_ns,
         }

@@ -6,6 +6,7 @@ import ipaddress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
+from urllib.parse import urlsplit
 
 from regionsim.accounts.directory import Directory
 from regionsim.accounts.model import AccessKey, Account, NamedPolicy, User
@@ -32,8 +33,9 @@ _DEFAULT_KEY_ID = "test"
 class ServeSettings:
     """How a world is served. None of `regions`, `profile`: as the scenario says, or the default.
 
-    `access_keys` are `ID:SECRET[@ACCOUNT]`, each an administrator's. `data` None: a temporary folder. `port` 0: a free
-    one. Errors: ConfigError.
+    `access_keys` are `ID:SECRET[@ACCOUNT]`, each an administrator's. `xks_proxies` are `https://ENDPOINT=URL`: where
+    the proxy of an external key store is really reached. `data` None: a temporary folder. `port` 0: a free one. Errors:
+    ConfigError.
     """
 
     scenario: Scenario | None = None
@@ -51,6 +53,7 @@ class ServeSettings:
     profile: str | None = None
     audit_keep_ns: int = NS_PER_HOUR
     processes: int = 1
+    xks_proxies: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65_535:
@@ -76,6 +79,7 @@ class ServeSettings:
             raise ConfigError(f"--processes is a whole number from 1 to {_MOST_PROCESSES}, not {self.processes}")
         for region in self.regions or ():
             partition_of(region)
+        self.proxies()
 
     @property
     def address(self) -> str:
@@ -86,6 +90,17 @@ class ServeSettings:
     def is_loopback(self) -> bool:
         """True when only this machine can connect."""
         return ipaddress.ip_address(self.address).is_loopback
+
+    def proxies(self) -> dict[str, str]:
+        """The endpoints of external key stores, and where their proxies are reached. Errors: ConfigError."""
+        found = {}
+        for text in self.xks_proxies:
+            endpoint, _, url = text.partition("=")
+            address = urlsplit(url)
+            if not endpoint.startswith("https://") or address.scheme not in ("http", "https") or not address.hostname:
+                raise ConfigError(f"--xks-proxy is https://ENDPOINT=URL, not '{text}'")
+            found[endpoint] = url
+        return found
 
     def world(self) -> World:
         """The world that is to be served, in real time. Errors: ConfigError, ScenarioError."""
@@ -98,6 +113,7 @@ class ServeSettings:
                 start_at_ns=0,
                 hsm_profile=self.profile or "host",
                 has_quotas=self.has_quotas,
+                xks_proxies=self.proxies(),
             )
         planned = self.scenario.world
         if self.regions is not None and set(self.regions) != set(planned.regions):
@@ -107,6 +123,7 @@ class ServeSettings:
             directory=directory,
             hsm_profile=self.profile or "host",
             has_quotas=self.has_quotas,
+            xks_proxies=self.proxies(),
         )
 
     def _directory(self) -> Directory:

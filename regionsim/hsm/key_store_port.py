@@ -31,6 +31,7 @@ class ProxyRequest:
 
     proxy: ProxySettings
     xks_key_id: str
+    aws_principal_arn: str
     kms_key_arn: str
     kms_operation: str
     kms_request_id: str

@@ -19,6 +19,7 @@ from regionsim.hsm.domain import DomainState
 from regionsim.hsm.key_store_port import PROXY_DEADLINE_NS, ExternallySealed, ProxyRequest
 from regionsim.hsm.memory import HsmMemory
 from regionsim.hsm.replication_keys import ReplicationRegistry
+from regionsim.hsm.xks_client import XksClient
 from regionsim.kms.errors import InvalidCiphertextException
 from regionsim.kms.hsm_jobs import CLUSTER_HANDLE, BackingKeyCreated, HsmAnswer, MaterialRef, RequestJob
 from regionsim.kms.key_stores import ProxySettings
@@ -77,9 +78,12 @@ class ExternalKey(Confined):
 
 
 class SimulatedStores:
-    """Everything that backs custom key stores in one Region."""
+    """Everything that backs custom key stores in one Region. What `over_http` knows of is asked there, in real time."""
 
-    def __init__(self, region: str, *, entropy: Entropy, clock: ReadableClock) -> None:
+    def __init__(
+        self, region: str, *, entropy: Entropy, clock: ReadableClock, over_http: XksClient | None = None
+    ) -> None:
+        self._over_http = over_http
         self.clusters: dict[str, Cluster] = {}
         self.proxies: dict[tuple[str, str], Proxy] = {}
         self.makes_what_is_missing = True
@@ -95,6 +99,10 @@ class SimulatedStores:
             case AboutCluster():
                 await sleep(_drawn(_QUESTION_NS, self._times))
                 return Word(problem=self._cluster_problem(inquiry))
+            case AboutProxy(proxy=settings) if self._is_real(settings):
+                return Word(problem=await self._http.health(settings))
+            case AboutExternalKey(proxy=settings, xks_key_id=key_id) if self._is_real(settings):
+                return Word(problem=await self._http.key_problem(settings, key_id))
             case AboutProxy(proxy=settings):
                 return Word(problem=await self._proxy_problem(settings))
             case AboutExternalKey(proxy=settings, xks_key_id=key_id):
@@ -116,18 +124,35 @@ class SimulatedStores:
 
     async def seal(self, request: ProxyRequest, plaintext: bytes, associated: bytes) -> ExternallySealed:
         """Encrypt under an external key. Errors: OutsideError."""
+        if self._is_real(request.proxy):
+            return await self._http.seal(request, plaintext, associated)
         key = await self._key(request)
         iv = self._stream.bytes(GCM_NONCE_BYTES)
         return ExternallySealed(iv=iv, sealed=key.aead.seal(iv, plaintext, associated))
 
     async def unseal(self, request: ProxyRequest, sealed: ExternallySealed, associated: bytes) -> bytes:
         """Decrypt under an external key. Errors: OutsideError."""
+        if self._is_real(request.proxy):
+            return await self._http.unseal(request, sealed, associated)
         key = await self._key(request)
         try:
             return key.aead.unseal(sealed.iv, sealed.sealed, associated)
         except InvalidCiphertextException:
             # A proxy says so in its own words.
             raise OutsideError(Problem.XKS_CIPHERTEXT) from None
+
+    def close(self) -> None:
+        """End what speaks to real proxies."""
+        if self._over_http is not None:
+            self._over_http.close()
+
+    def _is_real(self, settings: ProxySettings) -> bool:
+        return self._over_http is not None and self._over_http.knows(settings)
+
+    @property
+    def _http(self) -> XksClient:
+        assert self._over_http is not None, "only a real proxy is asked over HTTP"
+        return self._over_http
 
     def _cluster(self, cluster_id: str) -> Cluster | None:
         if cluster_id not in self.clusters and self.makes_what_is_missing:

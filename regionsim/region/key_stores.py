@@ -30,7 +30,7 @@ from regionsim.kms.hsm_jobs import (
 from regionsim.kms.key import KmsKey
 from regionsim.kms.key_stores import ConnectionState, KeyStore, brought_back
 from regionsim.kms.outside import AboutCluster, AboutProxy, Inquiry, OutsideError, Word, connection_error_code, in_words
-from regionsim.kms.plan import Plan
+from regionsim.kms.plan import Call, Plan
 from regionsim.kms.writes import PutKey, PutKeyStore
 from regionsim.region.incarnation import Incarnation, key_lock, key_store_lock
 from regionsim.store.errors import StoreError
@@ -54,18 +54,18 @@ class KeyStores:
 
     async def perform(self, plan: Plan[Any]) -> HsmAnswer:
         """The plan's job, by whoever keeps its keys. Errors: KmsError."""
-        job, operation, request = plan.job, plan.call.operation, plan.call.request_id
+        job, call = plan.job, plan.call
         assert job is not None, "only a plan with a job asks"
         if plan.key_store is not None:
-            return await self._in_store(job, plan.key_store, request)
+            return await self._in_store(job, plan.key_store, call.request_id)
         if isinstance(job, ReEncrypt):
             source, destination = plan.keys
             decrypt = Decrypt(material=job.source, blob=job.blob, context=job.source_context)
-            opened = await self._perform(decrypt, source, operation, request)
+            opened = await self._perform(decrypt, source, call)
             assert isinstance(opened, Decrypted)
             encrypt = Encrypt(material=job.destination, plaintext=opened.plaintext, context=job.destination_context)
-            return await self._perform(encrypt, destination, operation, request)
-        return await self._perform(job, plan.key, operation, request)
+            return await self._perform(encrypt, destination, call)
+        return await self._perform(job, plan.key, call)
 
     async def _in_store(self, job: RequestJob, store: KeyStore, request: str) -> HsmAnswer:
         """The job of no key, by a store's cluster. Errors: KmsError."""
@@ -80,23 +80,21 @@ class KeyStores:
         fields = {"job": type(job).__name__, "store": store.store_id, "request": request}
         self._host.trace.emit(self._host.region, "key_store_request", **fields)
 
-    async def _perform(self, job: RequestJob, key: KmsKey, operation: str, request: str) -> HsmAnswer:
+    async def _perform(self, job: RequestJob, key: KmsKey, call: Call) -> HsmAnswer:
         membership = key.regional.key_store
         if membership is None:
-            return await self._host.perform(job, request=request)
+            return await self._host.perform(job, request=call.request_id)
         store = self._host.state.key_store(membership.store_id)
         assert store is not None, "a store goes after its keys"
-        self._note(job, store, request)
+        self._note(job, store, call.request_id)
         try:
             if membership.cluster_id is not None:
                 return await self._port.in_cluster(membership.cluster_id, job)
-            return await self._through_proxy(job, store, key, operation, request)
+            return await self._through_proxy(job, store, key, call)
         except OutsideError as error:
             raise _unusable(error) from None
 
-    async def _through_proxy(
-        self, job: RequestJob, store: KeyStore, key: KmsKey, operation: str, request: str
-    ) -> HsmAnswer:
+    async def _through_proxy(self, job: RequestJob, store: KeyStore, key: KmsKey, call: Call) -> HsmAnswer:
         membership = key.regional.key_store
         assert store.proxy is not None, "an external key store has a proxy"
         assert membership is not None, "and this key is in it"
@@ -104,24 +102,25 @@ class KeyStores:
         asked = ProxyRequest(
             proxy=store.proxy,
             xks_key_id=membership.xks_key_id,
+            aws_principal_arn=call.caller.arn,
             kms_key_arn=key.arn,
-            kms_operation=operation,
-            kms_request_id=request,
+            kms_operation=call.operation,
+            kms_request_id=call.request_id,
         )
         match job:
             case CreateBackingKey():
-                return await self._host.perform(job, request=request)
+                return await self._host.perform(job, request=call.request_id)
             case Encrypt(context=context):
-                made = await self._host.perform(job, request=request)
+                made = await self._host.perform(job, request=call.request_id)
                 assert isinstance(made, Encrypted)
                 return replace(made, blob=await self._sealed_again(asked, made.blob, context))
             case GenerateDataKey(context=context):
-                generated = await self._host.perform(job, request=request)
+                generated = await self._host.perform(job, request=call.request_id)
                 assert isinstance(generated, DataKeyGenerated)
                 return replace(generated, blob=await self._sealed_again(asked, generated.blob, context))
             case Decrypt(blob=blob, context=context):
                 inner = await self._unsealed(asked, blob, context)
-                return await self._host.perform(replace(job, blob=inner), request=request)
+                return await self._host.perform(replace(job, blob=inner), request=call.request_id)
             case _:
                 raise AssertionError(f"{type(job).__name__} is for no key of an external key store")
 

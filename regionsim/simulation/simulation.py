@@ -21,6 +21,7 @@ from regionsim.hsm.fleet import Fleet
 from regionsim.hsm.profiles import profile_named
 from regionsim.hsm.replication_keys import ReplicationRegistry
 from regionsim.hsm.simulated_stores import SimulatedStores
+from regionsim.hsm.xks_client import XksClient
 from regionsim.kms.errors import KmsError
 from regionsim.kms.key import KmsKey
 from regionsim.kms.plan import Call
@@ -31,8 +32,9 @@ from regionsim.network.network import Network
 from regionsim.region.region import Region, Reply
 from regionsim.region.surroundings import Surroundings
 from regionsim.region.timers import Fired
-from regionsim.runtime.clock import NodeClock
+from regionsim.runtime.clock import NodeClock, WallClock
 from regionsim.runtime.entropy import Stream
+from regionsim.runtime.loop import is_real_time
 from regionsim.runtime.tasks import Scope, call_later_ns, now_ns
 from regionsim.simulation.advance import let_time_pass
 from regionsim.simulation.bulk import make_bulk
@@ -154,8 +156,9 @@ class Simulation:
 
     def close_hsms(self) -> None:
         """Make every HSM forget its keys. After this nothing can be decrypted any more."""
-        for region in self.regions.values():
+        for name, region in self.regions.items():
             region.fleet.close()
+            self.key_stores[name].close()
 
     # Callers.
 
@@ -367,7 +370,8 @@ class Simulation:
                 trace=ground.trace,
             )
 
-        self.key_stores[name] = SimulatedStores(name, entropy=ground.entropy, clock=ground.clock)
+        over_http = XksClient(name, world.xks_proxies, WallClock()) if world.xks_proxies and is_real_time() else None
+        self.key_stores[name] = SimulatedStores(name, entropy=ground.entropy, clock=ground.clock, over_http=over_http)
         surroundings = Surroundings(
             fleet=fleet,
             key_stores=self.key_stores[name],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from regionsim.accounts.directory import Directory
@@ -19,6 +20,8 @@ class World:
     after its creation (0: once it is committed). `bulk` are keys that are there when the Regions boot.
     Enclaves are believed whose documents are signed under one of `attestation_roots` (certificates in DER).
 
+    In real time `xks_proxies` says where the proxy of an endpoint (`https://keys.example.com`) is really reached.
+
     Errors: ConfigError for no Region, one named twice, or one that does not exist.
     """
 
@@ -35,6 +38,7 @@ class World:
     grant_delay_ns: int = 0
     bulk: tuple[BulkKeys, ...] = ()
     attestation_roots: frozenset[bytes] = field(default=frozenset(), repr=False)
+    xks_proxies: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         if not self.regions:
