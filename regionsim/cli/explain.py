@@ -7,10 +7,11 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from regionsim.cli.parser import OK, WRONG_INPUT, Command, duration, file_name
 from regionsim.cli.telling import tell
-from regionsim.names.mistakes import ConfigError
+from regionsim.names.mistakes import ConfigError, advice
 
 
 def _explain(arguments: argparse.Namespace) -> int:
@@ -45,6 +46,7 @@ def _explain_scenario(arguments: argparse.Namespace) -> int:
         region=arguments.region,
         at_ns=arguments.at,
         encryption_context={name: text for name, _, text in pairs},
+        circumstances=_circumstances(arguments.context),
     )
     for line in lines(explain_in(load_scenario(find_scenario(arguments.scenario)), asked)):
         print(line)
@@ -101,11 +103,35 @@ def _add_explain(parser: argparse.ArgumentParser) -> None:
         help="a pair of the call's encryption context; may be given several times",
     )
     add(
+        "--context",
+        action="append",
+        default=[],
+        type=_pair,
+        metavar="KEY=VALUE",
+        help="a condition value that comes with the call, as kms:ViaService; may be given several times",
+    )
+    add(
         "--cases",
         type=file_name,
         metavar="FILE",
         help="decide each line of FILE (one JSON object a line; - is stdin), and print a line for each",
     )
+
+
+def _circumstances(words: list[str]) -> dict[str, Any]:
+    """The condition values of `--context`. Errors: ConfigError."""
+    from regionsim.authorization.circumstances import BROUGHT
+    from regionsim.authorization.condition_keys import is_multi_valued
+
+    given: dict[str, Any] = {}
+    for name, _, text in (word.partition("=") for word in words):
+        key = name.lower()
+        if key not in BROUGHT:
+            raise ConfigError(
+                f"no call brings the condition value '{name}'; {advice(name, BROUGHT.values(), shown=20)}"
+            )
+        given[key] = (*given.get(key, ()), text) if is_multi_valued(key) else text
+    return given
 
 
 def _pair(word: str) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from regionsim.authorization.circumstances import Circumstances
 from regionsim.authorization.explain import Explanation, explain
 from regionsim.authorization.principals import Principal
 from regionsim.kms.key import KmsKey
@@ -43,6 +44,7 @@ class Asked:
     region: str
     at_ns: int | None = None
     encryption_context: Mapping[str, str] = field(default_factory=dict)
+    circumstances: Circumstances = field(default_factory=dict)
 
 
 def explain_in(scenario: Scenario, asked: Asked) -> Explanation:
@@ -108,7 +110,8 @@ def _play_until(scenario: Scenario, at_ns: int | None, look: Callable[[Simulatio
 def _principal(scenario: Scenario, spelling: str) -> Principal:
     directory = scenario.world.directory
     accounts = directory.accounts
-    if not spelling.startswith("arn:") and not _WITH_ACCOUNT.match(spelling) and len(accounts) > 1:
+    is_short = not spelling.startswith(("arn:", "service/")) and not _WITH_ACCOUNT.match(spelling)
+    if is_short and len(accounts) > 1:
         raise ConfigError(f"'{spelling}' of which account? write {min(accounts)}/{spelling}")
     return directory.principal(next(iter(accounts)), spelling, partition=partition_of_world(scenario.world.regions))
 
@@ -125,6 +128,7 @@ def explain_now(simulation: Simulation, saved: Mapping[str, Any], principal: Pri
         now_ns=region.clock.now_ns(),
         regions=simulation.world.regions,
         grant_delay_ns=region.grant_delay_ns,
+        circumstances=asked.circumstances,
     )
     identifier = asked.key.removeprefix("$")
     identifier = str(saved.get(identifier, identifier))

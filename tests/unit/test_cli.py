@@ -373,6 +373,15 @@ def test_explain_tells_of_a_scenario_s_world(capsys):
     assert "because no identity-based policy allows the kms:Encrypt action" in told
 
 
+def test_explain_knows_how_a_call_came(capsys):
+    asked = ["explain", "services-that-call", "--as", "bob", "--action", "GenerateDataKey", "--key", "$key"]
+    asked += ["--region", "us-east-1"]
+    assert cli.main(asked) == 0
+    assert capsys.readouterr().out.startswith("DENIED (implicit)  kms:GenerateDataKey")
+    assert cli.main([*asked, "--context", "kms:ViaService=s3.us-east-1.amazonaws.com"]) == 0
+    assert capsys.readouterr().out.startswith("ALLOWED  kms:GenerateDataKey")
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
@@ -381,6 +390,10 @@ def test_explain_tells_of_a_scenario_s_world(capsys):
         (["denied-only-here", "--as", "bbo", "--action", "kms:Encrypt", "--key", "key", "--region", "us-east-1"], "no such principal: 'bbo'; did you mean 'bob'?"),
         (["denied-only-here", "--as", "bob", "--action", "kms:Encrypt", "--key", "key", "--region", "us-est-1"], "no such Region: 'us-est-1'; did you mean 'us-east-1'?"),
         (["denied-only-here", "--as", "bob", "--action", "kms:Encrypt", "--key", "ky", "--region", "us-east-1"], "us-east-1 has no key 'ky' at the end; did you mean 'key'?"),
+        (
+            ["quickstart", "--as", "alice", "--action", "Encrypt", "--key", "k", "--region", "us-east-1", "--context", "aws:SourceAm=x"],
+            "no call brings the condition value 'aws:SourceAm'; did you mean 'aws:SourceArn'?",
+        ),
         (["x", "--encryption-context", "a"], "regionsim explain: argument --encryption-context: a pair is NAME=VALUE, not 'a'"),
     ],
 )  # fmt: skip
