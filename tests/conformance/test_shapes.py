@@ -35,6 +35,17 @@ async def test_every_operation_answers_with_its_shape(world):
     assert found.keys() == REGISTRY.keys()
 
 
+def test_a_request_id_is_its_records(world):
+    kms = world.client(region="us-east-1")
+    good = kms.list_keys()["ResponseMetadata"]
+    with pytest.raises(kms.exceptions.NotFoundException) as refused:
+        kms.describe_key(KeyId="alias/absent")
+    bad = refused.value.response["ResponseMetadata"]
+    recorded = {event["eventName"]: event["requestID"] for event in world.events()}
+    assert recorded == {"ListKeys": good["RequestId"], "DescribeKey": bad["RequestId"]}
+    assert bad["HTTPHeaders"]["x-amzn-requestid"] == bad["RequestId"] != good["RequestId"]
+
+
 GOOD = {"content-type": wire.CONTENT_TYPE, "x-amzn-requestid": "01234567-89ab-cdef-0123-456789abcdef"}
 
 
