@@ -74,7 +74,7 @@ def _played(scenario: Scenario, options: RunOptions, *, tells_lines: bool) -> Ru
 def ends_at_ns(scenario: Scenario) -> int:
     """When a run will end, as far as its file tells."""
     ends = [step.at_ns or 0 for step in scenario.steps]
-    ends += [workload.until_ns or 0 for workload in scenario.workloads.values()]
+    ends += [workload.until_ns or 0 for workload in scenario.every_workload]
     return max(ends, default=0) if scenario.until_ns is None else scenario.until_ns
 
 

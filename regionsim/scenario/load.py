@@ -9,10 +9,11 @@ from types import MappingProxyType
 
 from regionsim.accounts.directory import Directory
 from regionsim.scenario import read
+from regionsim.scenario.asking import read_service_workload
 from regionsim.scenario.bulk import read_bulk
 from regionsim.scenario.errors import ScenarioError
 from regionsim.scenario.known import Known
-from regionsim.scenario.model import Scenario, Step, Workload
+from regionsim.scenario.model import Scenario, ServiceWorkload, Step, Workload
 from regionsim.scenario.nodes import MappingNode, Node, kind_of
 from regionsim.scenario.parse import parse
 from regionsim.scenario.read import EnoughFoundError, Findings
@@ -82,7 +83,7 @@ def _scenario(root: MappingNode, path: str, findings: Findings) -> Scenario | No
     if "until" in found:
         known.until_ns = findings.attempt(read.duration, found["until"], "until", allow_zero=False)
     step_nodes = (findings.attempt(_step_nodes, found["steps"]) if "steps" in found else None) or ()
-    workloads = _workloads(found.get("workloads"), step_nodes, known, findings)
+    workloads, of_services = _workloads(found.get("workloads"), step_nodes, known, findings)
     for one in (one for node in reversed(step_nodes) for one in saved_names(node)):
         known.names.later[one.name] = one.position
     steps = StepReader(known, findings).read(step_nodes)
@@ -96,6 +97,7 @@ def _scenario(root: MappingNode, path: str, findings: Findings) -> Scenario | No
         seed=seed,
         world=world,
         workloads=workloads,
+        service_workloads=of_services,
         steps=steps,
         until_ns=known.until_ns,
         versions=versions or MappingProxyType({}),
@@ -139,17 +141,27 @@ def _accounts(found: dict[str, Node], findings: Findings) -> Directory | None:
 
 def _workloads(
     node: Node | None, step_nodes: tuple[Node, ...], known: Known, findings: Findings
-) -> Mapping[str, Workload]:
-    """The workloads by name; they may use the names that any step saves."""
+) -> tuple[Mapping[str, Workload], Mapping[str, ServiceWorkload]]:
+    """The workloads by name, those of services apart; they may use the names that any step saves."""
     held = None if node is None else findings.attempt(read.entries, node, "workloads")
     if node is not None and held is None:
-        return MappingProxyType({})
+        return MappingProxyType({}), MappingProxyType({})
     saved = Names(defined=dict(known.names.defined), counts=dict(known.names.counts))
     saved.define(one for step in step_nodes for one in saved_names(step))
     at_any_time = replace(known, names=saved)
     known.workloads = tuple(held or ())
-    workloads = (findings.attempt(read_workload, entry, at_any_time, findings) for entry in (held or {}).values())
-    return MappingProxyType({workload.name: workload for workload in workloads if workload is not None})
+    of_services = {name: entry for name, entry in (held or {}).items() if _is_of_service(entry.value)}
+    others = [entry for name, entry in (held or {}).items() if name not in of_services]
+    users = (findings.attempt(read_service_workload, entry, at_any_time, findings) for entry in of_services.values())
+    workloads = (findings.attempt(read_workload, entry, at_any_time, findings) for entry in others)
+    return (
+        MappingProxyType({workload.name: workload for workload in workloads if workload is not None}),
+        MappingProxyType({workload.name: workload for workload in users if workload is not None}),
+    )
+
+
+def _is_of_service(node: Node) -> bool:
+    return isinstance(node, MappingNode) and "service" in node.entries
 
 
 def _sampled(

@@ -80,6 +80,42 @@ class Workload:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceWorkload:
+    """Users of an integrated service in the background; `given` are its settings (`values.fill_in` them first)."""
+
+    name: str
+    position: Position
+    service: str
+    region: str
+    principal: Caller
+    given: Mapping[str, Tree]
+    pause_ns: int
+    from_ns: int
+    until_ns: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceRequest:
+    """One request to an integrated service: who asks, where, for what (`values.fill_in` it first)."""
+
+    service: str
+    operation: str
+    given: Mapping[str, Tree] = field(repr=False)
+    principal: Caller
+    caller: str
+    """The principal as the file spells it."""
+    region: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """A part of a service's answer, or its calls of KMS, and what it must be."""
+
+    name: str
+    value: Tree = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Expectation:
     """A part of an answer, and what it must be."""
 
@@ -159,6 +195,15 @@ class CallStep(_Step):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AskStep(_Step):
+    """A request to an integrated service; with `error` it must end in that, and every part must be as wanted."""
+
+    request: ServiceRequest
+    error: str | None
+    wanted: tuple[Wanted, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FaultStep(_Step):
     """A fault begins; it ends after `for_ns`, or (None) when it is healed. `name` None: it is named by its word."""
 
@@ -234,6 +279,7 @@ class SayStep(_Step):
 
 Step: TypeAlias = (
     CallStep
+    | AskStep
     | FaultStep
     | DeclareLostStep
     | HealStep
@@ -261,5 +307,11 @@ class Scenario:
     """Of a failure file: what it was written by."""
     failed: str = ""
     """Of a failure file: what did not hold."""
+    service_workloads: Mapping[str, ServiceWorkload] = field(default_factory=lambda: MappingProxyType({}))
     warnings: tuple[ScenarioError, ...] = ()
     """What is odd in the file, and no mistake."""
+
+    @property
+    def every_workload(self) -> tuple[Workload | ServiceWorkload, ...]:
+        """Those of KMS's own callers, and those of services' users."""
+        return (*self.workloads.values(), *self.service_workloads.values())

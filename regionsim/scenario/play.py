@@ -19,12 +19,14 @@ from regionsim.names.durations import format_duration
 from regionsim.runtime.tasks import Cancellable, Scope, now_ns, sleep
 from regionsim.scenario.answers import judge, plain_answer
 from regionsim.scenario.background import Background
+from regionsim.scenario.desk import Desk
 from regionsim.scenario.errors import quoted
 from regionsim.scenario.looking import failures, look
 from regionsim.scenario.measuring import Marks, Measures, unmet_metrics
 from regionsim.scenario.metering import Meter
 from regionsim.scenario.metrics import Ledger
 from regionsim.scenario.model import (
+    AskStep,
     CallStep,
     DeclareLostStep,
     ExpectAuditStep,
@@ -64,7 +66,9 @@ class Player:
         self._marks = Marks(simulation)
         self._triggers: Triggers | None = None
         self._sessions = Sessions(simulation)
-        self._background = Background(scenario, simulation, self._scope, self.saved, self.results, ledger, transcript)
+        around = (scenario, simulation, self._scope, self.saved, self.results, ledger, transcript)
+        self._background = Background(*around)
+        self._desk = Desk(*around)
 
     async def play(self) -> None:
         """Play to the end: of the last step and of `until`, whichever is later; then wait for what is in flight."""
@@ -75,6 +79,7 @@ class Player:
         self.meter.begin()
         self._marks.begin(self._scenario.steps, self._scope)
         self._background.begin()
+        self._desk.begin()
         waiting = self._arm()
         tasks: list[Awaitable[None]] = []
         for step in self._scenario.steps:
@@ -90,6 +95,7 @@ class Player:
             await task
         await _sleep_until(self._end_ns())
         await self._background.end()
+        await self._desk.end()
         await settle(self._simulation)
         self.meter.end()
 
@@ -111,7 +117,7 @@ class Player:
     def _end_ns(self) -> int:
         if self._scenario.until_ns is not None:
             return self._scenario.until_ns
-        return max((workload.until_ns or 0 for workload in self._scenario.workloads.values()), default=0)
+        return max((workload.until_ns or 0 for workload in self._scenario.every_workload), default=0)
 
     async def _do(self, step: Step) -> None:
         if step.when is not None:
@@ -140,6 +146,8 @@ class Player:
         match step:
             case CallStep():
                 return await self._call(step)
+            case AskStep():
+                return await self._desk.ask(step)
             case FaultStep():
                 return self._begin_fault(step)
             case DeclareLostStep(region=region):

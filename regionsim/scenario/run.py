@@ -259,7 +259,7 @@ class _Run:
             is_interrupted=is_interrupted,
             idle_faults=self._simulation.fault_tally.idle,
         )
-        snapshot = self._snapshot
+        snapshot, names = self._snapshot, [workload.name for workload in self._scenario.every_workload]
         return RunResult(
             scenario=self._scenario.name,
             path=self._scenario.path,
@@ -278,7 +278,7 @@ class _Run:
             keys=() if snapshot is None else key_results(snapshot),
             resilience=self._resilience,
             cost_usd=self._cost,
-            workloads=MappingProxyType(workload_results(self._scenario.workloads, self._ledger)),
+            workloads=MappingProxyType(workload_results(names, self._ledger)),
             transcript=self._transcript.lines,
             interrupted=is_interrupted,
             stopped=self.is_stopped,

@@ -37,6 +37,7 @@ from regionsim.scenario.vocabulary import (
     REPLICATION,
     ROLE,
     SCENARIO,
+    SERVICE_WORKLOAD,
     SESSION,
     STATE,
     STEPS,
@@ -47,6 +48,8 @@ from regionsim.scenario.vocabulary import (
     Keys,
     Takes,
 )
+from regionsim.services.cloud import SERVICES
+from regionsim.services.service import Service
 
 Schema = dict[str, Any]
 
@@ -153,7 +156,7 @@ def _world() -> dict[str, Schema]:
         Takes.ORGANIZATION: _mapping(ORGANIZATION),
         Takes.UNITS: _by_name(_mapping(UNIT)),
         Takes.ACCOUNT_IDS: {"type": "array", "items": {"type": "string", "pattern": "^[0-9]{12}$"}},
-        Takes.WORKLOADS: _by_name(_mapping(WORKLOAD)),
+        Takes.WORKLOADS: _by_name({"anyOf": [_mapping(WORKLOAD), _mapping(SERVICE_WORKLOAD)]}),
     }
 
 
@@ -170,11 +173,39 @@ def _calls() -> dict[str, Schema]:
             "maxProperties": 1,
         },
         Takes.EXPECT: error,
+        Takes.ASK: _one_of({name: _one_of(_requests(service)) for name, service in SERVICES.items()}),
+        Takes.WANTED: {"type": "object", "properties": {"error": _TEXT, "calls": {"type": "array", "items": _TEXT}}},
+        Takes.SERVICE: {"enum": list(SERVICES)},
+        Takes.RATE: {"type": "number", "exclusiveMinimum": 0, "maximum": 1000},
         Takes.SAVE: {
             "type": "object",
             "additionalProperties": _TEXT,
             "propertyNames": {"pattern": f"^{SERIES.pattern}$"},
         },
+    }
+
+
+def _one_of(properties: Schema) -> Schema:
+    """A mapping with exactly one of these."""
+    return {
+        "type": "object",
+        "properties": properties,
+        "additionalProperties": False,
+        "minProperties": 1,
+        "maxProperties": 1,
+    }
+
+
+def _requests(service: type[Service]) -> Schema:
+    value: Schema = {"type": ["string", "number", "boolean"]}
+    return {
+        name: {
+            "type": "object",
+            "properties": dict.fromkeys((*takes.required, *takes.optional), value),
+            "required": list(takes.required),
+            "additionalProperties": False,
+        }
+        for name, takes in service.takes.items()
     }
 
 

@@ -34,6 +34,10 @@ class Sessions:
         """Who makes the call, or why they got no session."""
         return self._begin(call.principal, call.client.regions[0])
 
+    def of(self, caller: Caller, region: str) -> Principal | AssumeRoleRefusal:
+        """Who asks a service in that Region, or why they got no session."""
+        return self._begin(caller, region)
+
     def for_workload(self, name: str, call: ScenarioCall) -> Principal | AssumeRoleRefusal:
         """Who makes a workload's next call, or why they got no session."""
         held = self._held.get(name)

@@ -13,6 +13,7 @@ from regionsim.names.durations import format_duration
 from regionsim.names.mistakes import advice
 from regionsim.names.regions import PARTITION_OF
 from regionsim.scenario import read
+from regionsim.scenario.asking import read_request, read_wanted
 from regionsim.scenario.callers import caller_in_words, read_caller, read_circumstances, read_client
 from regionsim.scenario.calls import read_error, read_expectations, read_operation, read_parameters, read_saves
 from regionsim.scenario.comparisons import read_metric_question
@@ -20,6 +21,7 @@ from regionsim.scenario.errors import ScenarioError, quoted
 from regionsim.scenario.iam import read_iam
 from regionsim.scenario.known import Known
 from regionsim.scenario.model import (
+    AskStep,
     CallStep,
     DeclareLostStep,
     Expectation,
@@ -84,6 +86,10 @@ class StepReader:
         match kind:
             case "call":
                 return self._call(head, found, node)
+            case "ask":
+                request = read_request(found, self._known, self._findings)
+                error, wanted = read_wanted(found.get("expect"), self._known)
+                return None if request is None else AskStep(**head, request=request, error=error, wanted=wanted)
             case "fault":
                 return self._fault(head, found)
             case "declare_lost" | "heal" | "iam":

@@ -54,6 +54,10 @@ class Takes(StrEnum):
     CLIENT = "client"
     CONTEXT = "context"
     CALL = "call"
+    ASK = "ask"
+    WANTED = "wanted"
+    SERVICE = "service"
+    RATE = "rate"
     EXPECT = "expect"
     SAVE = "save"
     FAULT = "fault"
@@ -199,8 +203,20 @@ WORKLOAD = _keys(
     _key("call", Takes.CALL, "the call", required=True),
     _key("over", Takes.WHOLE_NUMBER, "how far {n} counts, call by call, before it begins again at 1"),
     _key("sample", Takes.WHOLE_NUMBER, "make every so manieth call for real, let the others only load the HSMs"),
-    _later("service", "an integrated AWS service"),
 )
+SERVICE_WORKLOAD = _keys(
+    _key("service", Takes.SERVICE, "the integrated AWS service", required=True),
+    _key("in", Takes.REGION, "the Region where its users work", required=True),
+    _key("as", Takes.PRINCIPAL, "who they are; by default the root user of the first account"),
+    _key("key", Takes.REFERENCE, "a KMS key, an alias, or aws-owned; by default the service's AWS managed key"),
+    _key("bucket_keys", Takes.SWITCH, "of s3: whether its bucket has bucket keys; by default not"),
+    _key("objects_per_second", Takes.RATE, "how many objects they write and read"),
+    _key("requests_per_second", Takes.RATE, "how many requests they make"),
+    _key("from", Takes.DURATION, "when they begin; by default at once"),
+    _key("until", Takes.DURATION, "when they end; by default with the run"),
+)
+"""A workload with `service:`."""
+
 _BEGINS = (
     _key("at", Takes.DURATION, "when it begins; by default when the step before has its answer"),
     _key("when", Takes.WHEN, "the event at which it begins, instead of at a time"),
@@ -242,6 +258,19 @@ STEPS: Mapping[str, Keys] = MappingProxyType(
             *_BEGINS, _key("expect_audit", Takes.AUDIT, "what a Region's audit trail must hold", required=True)
         ),
         "expect_metric": _keys(*_BEGINS, _key("expect_metric", Takes.METRIC, "what was measured", required=True)),
+        "ask": _keys(
+            *_BEGINS,
+            _key(
+                "ask", Takes.ASK, "what an integrated AWS service is asked, as {s3: {GetObject: {...}}}", required=True
+            ),
+            _key("as", Takes.PRINCIPAL, "who asks", required=True),
+            _key("in", Takes.REGION, "the Region of the service", required=True),
+            _key(
+                "expect",
+                Takes.WANTED,
+                "what the answer must hold, or the error; and calls:, those that KMS had to answer",
+            ),
+        ),
         "say": _keys(*_BEGINS),
     }
 )

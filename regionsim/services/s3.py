@@ -63,10 +63,18 @@ class _Bucket:
     key: ServiceKey
     has_bucket_keys: bool
     objects: dict[str, _Sealed] = field(default_factory=dict)
+    written: list[str] = field(default_factory=list)
+    """Their names, each once."""
     to_write: dict[str, _BucketKey] = field(default_factory=dict)
     """The newest bucket key of each requester."""
     at_hand: dict[tuple[str, bytes], _BucketKey] = field(default_factory=dict)
     """Opened bucket keys, by requester and wrapped form."""
+
+    def keep(self, name: str, sealed: _Sealed) -> None:
+        """Store an object; it takes the place of one of that name."""
+        if name not in self.objects:
+            self.written.append(name)
+        self.objects[name] = sealed
 
 
 class S3(Service):
@@ -110,8 +118,8 @@ class S3(Service):
     def next_load(self, workload: str, given: Mapping[str, Any], number: int, stream: Stream) -> Load:
         if stream.random() < _PUT_SHARE:
             return Load("PutObject", {"Bucket": workload, "Key": str(number)})
-        stored = self._buckets[workload].objects if workload in self._buckets else {}
-        name = list(stored)[int(stream.random() * len(stored))] if stored else "0"
+        written = self._buckets[workload].written if workload in self._buckets else []
+        name = written[int(stream.random() * len(written))] if written else "0"
         return Load("GetObject", {"Bucket": workload, "Key": name})
 
     def error_of(self, failure: KmsFailure) -> ServiceError:
@@ -155,7 +163,8 @@ class S3(Service):
 
     async def _put(self, asked: Asked) -> dict[str, Any]:
         bucket, name = self._bucket(asked), asked.text("Key")
-        bucket.objects[name] = await self._sealed(asked, bucket, name, asked.optional("Body") or name)
+        sealed = await self._sealed(asked, bucket, name, asked.optional("Body") or name)
+        bucket.keep(name, sealed)
         return {"ServerSideEncryption": "AES256" if bucket.key.is_owned else "aws:kms"}
 
     async def _get(self, asked: Asked) -> dict[str, Any]:
@@ -165,7 +174,7 @@ class S3(Service):
         source, _, source_name = asked.text("CopySource").partition("/")
         body = await self._opened(asked, self._bucket(asked, source), source_name)
         bucket, name = self._bucket(asked), asked.text("Key")
-        bucket.objects[name] = await self._sealed(asked, bucket, name, body)
+        bucket.keep(name, await self._sealed(asked, bucket, name, body))
         return {}
 
     async def _sealed(self, asked: Asked, bucket: _Bucket, name: str, body: str) -> _Sealed:
