@@ -74,6 +74,7 @@ _OTHER_RATE = 5
 """CreateKey, EnableKey, ReplicateKey and the rest of the control plane."""
 
 _RSA_RATE = 1000
+_KEY_STORE_RATE = 1800
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +104,13 @@ def request_quota(
         per_second = _PAIR_RATES_IN_CHINA.get(pair, usual) if region.startswith("cn-") else usual
         return RequestQuota(name=f"GenerateDataKeyPair ({pair})", per_second=per_second)
     return RequestQuota(name=operation, per_second=_RATES.get(operation, _OTHER_RATE))
+
+
+def key_store_quota(store_id: str, operation: str) -> RequestQuota | None:
+    """The bucket of a custom key store, from which cryptography with its keys draws besides; None for the rest."""
+    if operation not in _CRYPTOGRAPHIC:
+        return None
+    return RequestQuota(name=f"custom key store {store_id}", per_second=_KEY_STORE_RATE)
 
 
 @dataclass(slots=True, kw_only=True)

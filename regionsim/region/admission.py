@@ -10,7 +10,7 @@ from regionsim.faults.verdicts import OPEN_DOOR, DoorRule
 from regionsim.kms.errors import KMSInternalException, ThrottlingException
 from regionsim.kms.key_specs import KeySpec
 from regionsim.kms.planes import DATA_PLANE
-from regionsim.kms.quotas import THROTTLED, TokenBucket, request_quota
+from regionsim.kms.quotas import THROTTLED, RequestQuota, TokenBucket, key_store_quota, request_quota
 
 
 class Admission:
@@ -64,7 +64,16 @@ class Admission:
         if not rule.quota_factor:
             raise ThrottlingException(THROTTLED)
         quota = request_quota(operation, self._region, spec, pair_spec)
+        self._bucket(account, quota, now_ns).take(now_ns, cost, factor=rule.quota_factor)
+
+    def admit_to_store(self, store_id: str, operation: str, now_ns: int) -> None:
+        """Return when the custom key store of a call's key has requests left, too. Errors: ThrottlingException."""
+        quota = key_store_quota(store_id, operation)
+        if quota is not None and self.counts_requests:
+            self._bucket("", quota, now_ns).take(now_ns, factor=self.rule.quota_factor)
+
+    def _bucket(self, account: str, quota: RequestQuota, now_ns: int) -> TokenBucket:
         bucket = self._buckets.get((account, quota.name))
         if bucket is None:
             bucket = self._buckets[account, quota.name] = TokenBucket.full(quota, now_ns)
-        bucket.take(now_ns, cost, factor=rule.quota_factor)
+        return bucket

@@ -453,6 +453,8 @@ class Region:
         # A service that calls in its own name does so for the account that has the key.
         account = call.caller.account or ("" if serving.key is None else serving.key.account)
         self.admission.admit(account, call.operation, now_ns(), spec=spec, pair_spec=pair_spec)
+        if serving.key is not None and serving.key.regional.key_store is not None:
+            self.admission.admit_to_store(serving.key.regional.key_store.store_id, call.operation, now_ns())
 
     def _answer_question(self, question: Question) -> Answer:
         """This Region's word. It costs requests here, too: a replica two CreateKey, a primary's move one of its own."""

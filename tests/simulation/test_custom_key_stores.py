@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from regionsim.hsm.simulated_stores import Cluster, ExternalKey, Proxy, SimulatedStores
+from regionsim.kms.errors import ThrottlingException
 from regionsim.kms.outside import Problem
 from tests.simulation.key_stores import (
     ADDRESS,
@@ -500,3 +501,15 @@ async def test_keys_in_stores_are_not_rotated_and_make_no_pairs(kms: OneRegion) 
     ):
         refusal = await kms.refusal("alice", operation, KeyId=key_id, **more)
         assert refusal.code == "UnsupportedOperationException"
+
+
+@one_region(has_quotas=True)
+async def test_a_store_has_a_quota_of_its_own_besides_its_account_s(kms: OneRegion) -> None:
+    key_id = await key_in(kms, await connected(kms, ON_PROXY))
+    other = await kms.create_key()
+    asked = [kms.begin("alice", "Encrypt", KeyId=key_id, Plaintext=b"x") for _ in range(1_900)]
+    replies = [await one for one in asked]
+    throttled = [reply for reply in replies if isinstance(reply, ThrottlingException)]
+    assert len(throttled) == 100
+    await kms.call("alice", "Encrypt", KeyId=other, Plaintext=b"x")
+    await kms.call("alice", "DescribeKey", KeyId=key_id)
