@@ -71,6 +71,7 @@ class DomainState(Confined):
     signing_key: P384Key
     facts: tuple[DomainKeyFacts, ...]
     """Ids and instants of all domain keys, the active one last."""
+    _secrets: tuple[bytes, ...]
 
     @classmethod
     def found(cls, region: str, now_ns: int, stream: Stream) -> DomainState:
@@ -87,8 +88,15 @@ class DomainState(Confined):
         )
         by_id = MappingProxyType({key.id: key for key in keys})
         assert len(by_id) == len(keys), "domain key ids differ"
-        facts = tuple([key.facts for key in keys])
-        return cls(region=region, epoch=epoch, keys=by_id, active=keys[-1], signing_key=signing_key, facts=facts)
+        return cls(
+            region=region,
+            epoch=epoch,
+            keys=by_id,
+            active=keys[-1],
+            signing_key=signing_key,
+            facts=tuple([key.facts for key in keys]),
+            _secrets=(*[key.key.raw for key in keys], signing_key.raw),
+        )
 
     def rotated(self, now_ns: int, stream: Stream) -> DomainState:
         """The domain after a rotation: a new active key, the old one retired, keys past their retention gone."""
@@ -103,9 +111,9 @@ class DomainState(Confined):
         fresh = _new_domain_key(stream, now_ns, self.keys)
         return DomainState.of(self.region, self.epoch + 1, (*kept, retired, fresh), self.signing_key)
 
-    def secrets_for_scan(self) -> list[bytes]:
+    def secrets_for_scan(self) -> tuple[bytes, ...]:
         """The raw bytes of every secret of the domain. For tests that search files and links; for nothing else."""
-        return [*[key.key.raw for key in self.keys.values()], self.signing_key.raw]
+        return self._secrets
 
 
 def _new_domain_key(stream: Stream, now_ns: int, taken_ids: Mapping[bytes, DomainKey] | tuple[()]) -> DomainKey:

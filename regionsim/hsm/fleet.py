@@ -263,8 +263,13 @@ class Fleet:
 
     def _newest_domain(self) -> DomainState | None:
         """The newest domain state among members in reach."""
-        known = [hsm.domain for hsm in self.hsms if hsm.is_serving and hsm.domain is not None]
-        return max(known, key=lambda domain: domain.epoch, default=None)
+        newest: DomainState | None = None
+        for hsm in self.hsms:
+            domain = hsm.domain if hsm.is_serving else None
+            # Most have the very same one.
+            if domain is not None and domain is not newest and (newest is None or domain.epoch > newest.epoch):
+                newest = domain
+        return newest
 
     def _install(self, domain: DomainState) -> None:
         """Bring every member up to date, those out of reach included.
