@@ -22,6 +22,9 @@ from regionsim.services.cloud import Cloud
 from regionsim.services.service import Answered, Load
 from regionsim.simulation.simulation import Simulation
 
+_CONTENTS = frozenset({"Body", "Item", "SecretString", "Value"})
+"""Parameters that are what the key protects: not told in transcripts."""
+
 
 class Desk:
     """The services of one run, and who asks them."""
@@ -66,7 +69,8 @@ class Desk:
         load = Load(asked.operation, fill_in(dict(asked.given), self._saved))
         answered = await self._one(asked.service, load, asked.principal, asked.region)
         result = answered.error or _in_words(answered)
-        told = [asked.caller, *(f"{name}={_written(value)}" for name, value in asked.given.items())]
+        shown_ones = ((name, value) for name, value in asked.given.items() if name not in _CONTENTS)
+        told = [asked.caller, *(f"{name}={_written(value)}" for name, value in shown_ones)]
         via = f" ({', '.join(answered.calls)})" if answered.calls else ""
         self._transcript.add(now_ns(), asked.region, asked.operation, f"{' '.join(told)}: {result}{via}")
         return self._judge(step, answered)

@@ -21,12 +21,11 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from regionsim.authorization.principals import Principal, PrincipalKind
-from regionsim.names.regions import partition_of
+from regionsim.authorization.principals import Principal
 from regionsim.runtime.entropy import Stream
 from regionsim.services.door import KmsFailure
 from regionsim.services.keys import ServiceKey
-from regionsim.services.service import Asked, Handler, Load, Service, ServiceError, Takes
+from regionsim.services.service import Asked, Handler, Load, Service, ServiceError, Takes, made_identity
 from regionsim.simulation.simulation import Simulation
 
 _VOLUME_KEY_BYTES = 64
@@ -148,7 +147,7 @@ class Ec2(Service):
 
     async def _opened(self, asked: Asked, volume: _Encrypted, who: str) -> _Use:
         """Give `who` the key of a volume: a grant for its identity, and the plaintext into its hardware."""
-        identity = _identity(asked, who)
+        identity = made_identity(asked, _INFRASTRUCTURE, who)
         granted = await asked.kms.for_user(
             "CreateGrant",
             at=volume.region,
@@ -238,17 +237,6 @@ def _is_state(failure: KmsFailure) -> bool:
 def _copied(source: _Encrypted) -> _Encrypted:
     return _Encrypted(
         region=source.region, key=source.key, key_arn=source.key_arn, blob=source.blob, bound_to=source.bound_to
-    )
-
-
-def _identity(asked: Asked, who: str) -> Principal:
-    partition, account = partition_of(asked.region).name, asked.user.account
-    return Principal(
-        kind=PrincipalKind.ROLE_SESSION,
-        arn=f"arn:{partition}:sts::{account}:assumed-role/{_INFRASTRUCTURE}/{who}",
-        account=account,
-        name=_INFRASTRUCTURE,
-        session_name=who,
     )
 
 

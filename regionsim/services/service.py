@@ -7,8 +7,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple
 
-from regionsim.authorization.principals import Principal
+from regionsim.authorization.principals import Principal, PrincipalKind
 from regionsim.client.client import Try
+from regionsim.names.regions import partition_of
 from regionsim.runtime.entropy import Stream
 from regionsim.runtime.tasks import now_ns
 from regionsim.services.door import Clients, KmsDoor, KmsFailure
@@ -153,3 +154,39 @@ class Service(ABC):
         """The key that a parameter names."""
         given = asked.optional(name) or self.default_key
         return chosen_key(given, service=self.name, region=region or asked.region, managed=self.managed)
+
+
+class Worded(Service):
+    """A service that words KMS's refusals by a table."""
+
+    denied: ClassVar[str] = "AccessDeniedException"
+    throttled: ClassVar[str] = "ThrottlingException"
+    other: ClassVar[str]
+    """For whatever has no word of its own."""
+    words: ClassVar[Mapping[str, str]] = {}
+    unavailable: ClassVar[str] = "InternalServerError"
+    """Where KMS gives no answer."""
+
+    def error_of(self, failure: KmsFailure) -> ServiceError:
+        if failure.is_failure:
+            return ServiceError(self.unavailable, failure.code, is_failure=True)
+        usual = {"AccessDeniedException": self.denied, "ThrottlingException": self.throttled}
+        code = self.words.get(failure.code) or usual.get(failure.code) or self.other
+        return ServiceError(code, f"{failure.code}: {failure.message}" if failure.message else failure.code)
+
+
+def made_identity(asked: Asked, role: str, session: str) -> Principal:
+    """An identity that a service makes in its user's account, to give a grant to."""
+    partition, account = partition_of(asked.region).name, asked.user.account
+    return Principal(
+        kind=PrincipalKind.ROLE_SESSION,
+        arn=f"arn:{partition}:sts::{account}:assumed-role/{role}/{session}",
+        account=account,
+        name=role,
+        session_name=session,
+    )
+
+
+def arn_of(asked: Asked, service: str, resource: str) -> str:
+    """The ARN of a resource of the user's account."""
+    return f"arn:{partition_of(asked.region).name}:{service}:{asked.region}:{asked.user.account}:{resource}"
