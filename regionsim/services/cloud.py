@@ -16,12 +16,12 @@ from regionsim.services.dynamodb import DynamoDb
 from regionsim.services.ec2 import Ec2
 from regionsim.services.route53 import Route53
 from regionsim.services.s3 import S3
-from regionsim.services.secrets import SecretsManager, Ssm
+from regionsim.services.secrets import Secrets, Ssm
 from regionsim.services.service import Answered, Service
 from regionsim.services.streams import Kinesis, Sns, Sqs
 from regionsim.simulation.simulation import Simulation
 
-_ALL: tuple[type[Service], ...] = (S3, Ec2, DynamoDb, SecretsManager, Ssm, Route53, Sqs, Sns, Kinesis)
+_ALL: tuple[type[Service], ...] = (S3, Ec2, DynamoDb, Secrets, Ssm, Route53, Sqs, Sns, Kinesis)
 SERVICES: Mapping[str, type[Service]] = MappingProxyType({service.name: service for service in _ALL})
 """Every service, by its name in scenarios."""
 

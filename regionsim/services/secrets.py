@@ -34,7 +34,7 @@ class _Wrapped:
     number: int = 1
 
 
-class SecretsManager(Worded):
+class Secrets(Worded):
     """Secrets and their current versions."""
 
     name = "secretsmanager"
