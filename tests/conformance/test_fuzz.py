@@ -279,7 +279,7 @@ def test_torn_bytes(target, count):
     @settings(max_examples=count)
     @given(st.sampled_from([sound, sound, bare, sound + sound, b""]), st.data())
     def sent(whole, data):
-        for status, _, _ in exchange(target.url, torn(data, whole), count=3, within_s=0.05):
+        for status, _, _ in exchange(target.url, torn(data, whole), count=3, within_s=0.02):
             assert 400 <= status < 500
 
     sent()
