@@ -9,6 +9,7 @@ Source: KMS Developer Guide, "Custom key stores" and "How external key stores wo
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -38,7 +39,26 @@ from regionsim.store.errors import StoreError
 
 def is_of_stores(plan: Plan[Any]) -> bool:
     """True when the plan's job is not for our HSMs alone."""
-    return plan.key_store is not None or any(key.regional.key_store is not None for key in plan.keys)
+    if plan.key_store is not None:
+        return True
+    for key in plan.keys:  # noqa: SIM110 - every call passes here, and a generator costs more than the loop
+        if key.regional.key_store is not None:
+            return True
+    return False
+
+
+def told_of_stores(plan: Plan[Any], facts: Mapping[str, Any]) -> dict[str, Any]:
+    """The facts of a record, with what CloudTrail adds of custom key stores."""
+    added: dict[str, Any] = {}
+    if plan.key_store is not None:
+        added["customKeyStoreName"] = plan.key_store.name
+        added |= {} if plan.key_store.cluster_id is None else {"clusterId": plan.key_store.cluster_id}
+    for membership in (key.regional.key_store for key in plan.keys):
+        if membership is not None:
+            added["customKeyStoreId"] = membership.store_id
+            added |= {} if membership.cluster_id is None else {"clusterId": membership.cluster_id}
+            added |= {} if membership.xks_key_id is None else {"xksKeyId": membership.xks_key_id}
+    return {**facts, "additionalEventData": {**facts.get("additionalEventData", {}), **added}}
 
 
 class KeyStores:

@@ -22,6 +22,7 @@ from regionsim.kms.key import KmsKey
 from regionsim.kms.plan import Call, Operation, Outcome, Plan, Reads
 from regionsim.region.audit_entry import AuditEntry
 from regionsim.region.incarnation import Incarnation
+from regionsim.region.key_stores import is_of_stores, told_of_stores
 
 _OF_THE_KEY = (
     DisabledException,
@@ -56,6 +57,8 @@ class Serving:
         if resources is not None:
             facts = {name: value for name, value in facts.items() if name != "resources"}
         resources = resources or [key.arn for key in keys]
+        if is_of_stores(plan):
+            facts = told_of_stores(plan, facts)
         return self._entry(owners=[key.account for key in keys], resources=tuple(resources), facts=facts)
 
     def refused(self, refusal: KmsError) -> AuditEntry:

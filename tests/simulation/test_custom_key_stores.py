@@ -513,3 +513,19 @@ async def test_a_store_has_a_quota_of_its_own_besides_its_account_s(kms: OneRegi
     assert len(throttled) == 100
     await kms.call("alice", "Encrypt", KeyId=other, Plaintext=b"x")
     await kms.call("alice", "DescribeKey", KeyId=key_id)
+
+
+@one_region()
+async def test_the_trail_names_the_store_its_cluster_and_the_external_key(kms: OneRegion) -> None:
+    in_cluster = await key_in(kms, await connected(kms, ON_CLUSTER))
+    external = await key_in(kms, await connected(kms, ON_PROXY, "theirs"))
+    for key_id in (in_cluster, external):
+        await kms.call("alice", "Encrypt", KeyId=key_id, Plaintext=b"x")
+    first, second = (record["additionalEventData"] for record in await kms.records("Encrypt"))
+    ids = [
+        store.store_id for name in ("ours", "theirs") for store in kms.region.state.key_stores() if store.name == name
+    ]
+    assert (first["customKeyStoreId"], first["clusterId"]) == (ids[0], CLUSTER)
+    assert (second["customKeyStoreId"], second["xksKeyId"]) == (ids[1], "key-1")
+    told = [record["additionalEventData"] for record in await kms.records("ConnectCustomKeyStore")]
+    assert told == [{"customKeyStoreName": "ours", "clusterId": CLUSTER}, {"customKeyStoreName": "theirs"}]
