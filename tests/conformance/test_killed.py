@@ -39,16 +39,17 @@ class Acknowledged:
 
 
 class Load:
-    """Clients that write until the server is gone; `keys` is what was acknowledged."""
+    """Clients that write until the server is gone, and have begun; `keys` is what was acknowledged."""
 
     def __init__(self, served):
         self.served = served
         self.keys = []
-        self.is_over = threading.Event()
+        self.has_begun, self.is_over = threading.Event(), threading.Event()
         self.mistakes = []
         self._threads = [threading.Thread(target=self._write, args=(number,)) for number in range(WRITERS)]
         for thread in self._threads:
             thread.start()
+        assert self.has_begun.wait(timeout=30)
 
     def end(self):
         self.is_over.set()
@@ -71,6 +72,7 @@ class Load:
         made = kms.create_key(MultiRegion=True, Description=name)["KeyMetadata"]
         key = Acknowledged(made["KeyId"])
         self.keys.append(key)
+        self.has_begun.set()
         key.ciphertexts.append((name, kms.encrypt(KeyId=key.key_id, Plaintext=name.encode())["CiphertextBlob"]))
         kms.create_alias(AliasName=f"alias/{key.key_id}", TargetKeyId=key.key_id)
         key.aliases.append(f"alias/{key.key_id}")
