@@ -178,7 +178,9 @@ def test_an_interrupted_run_says_so_and_nothing_else(words):
         time.sleep(1.5)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=20)
-    assert (process.returncode, out, err) == (130, "", "interrupted\n")
+    # Python ends by the signal itself when it came within an exec, as each dataclass is made by; shells call both 130.
+    assert process.returncode in (130, -signal.SIGINT)
+    assert (out, err) == ("", "interrupted\n")
 
 
 # ------------------------------------------------------------------------------------------------------ the command line
