@@ -1,12 +1,14 @@
-"""Which requests cost more than the usual ones: those that ask an HSM about key pairs.
+"""Which requests cost more than the usual ones (those that ask an HSM about key pairs), and which cost nothing.
 
 Source: AWS KMS pricing: asymmetric requests but RSA 2048, and both kinds of data key pairs, have prices of their own.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 
+from regionsim.kms.aws_keys import OWNED_KEYS_ACCOUNT
 from regionsim.kms.hsm_jobs import (
     CreateBackingKey,
     ForRecipient,
@@ -15,6 +17,7 @@ from regionsim.kms.hsm_jobs import (
     ImportMaterial,
     ReEncrypt,
 )
+from regionsim.kms.key import KmsKey
 from regionsim.kms.key_specs import KeySpec, is_mac, is_symmetric
 
 
@@ -24,10 +27,14 @@ class Charge(StrEnum):
     ASYMMETRIC = "asymmetric"
     ECC_DATA_KEY_PAIR = "ECC data key pair"
     RSA_DATA_KEY_PAIR = "RSA data key pair"
+    AWS_OWNED = "AWS owned key"
+    """Nothing: it is in nobody's bill."""
 
 
-def charge_of(job: HsmJob) -> Charge | None:
-    """The price of the request that asked for the job; None for the usual one."""
+def charge_of(job: HsmJob, keys: Sequence[KmsKey] = ()) -> Charge | None:
+    """The price of the request that asked for the job with those keys; None for the usual one."""
+    if keys and keys[0].account == OWNED_KEYS_ACCOUNT:
+        return Charge.AWS_OWNED
     match job:
         case GenerateDataKeyPair(spec=spec):
             return Charge.RSA_DATA_KEY_PAIR if spec.startswith("RSA") else Charge.ECC_DATA_KEY_PAIR

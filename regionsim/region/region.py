@@ -415,7 +415,7 @@ class Region:
         if plan.job is None:
             return NO_WAIT
         self.counts.hsm_requests += 1
-        charge = charge_of(plan.job)
+        charge = charge_of(plan.job, plan.keys)
         if charge is not None:
             self.counts.charges[charge] += 1
         if is_of_stores(plan):

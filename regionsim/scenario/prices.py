@@ -39,9 +39,11 @@ CHARGE_USD: Mapping[Charge, float] = MappingProxyType(
         Charge.ASYMMETRIC: 0.15 / 10_000,
         Charge.ECC_DATA_KEY_PAIR: 0.10 / 10_000,
         Charge.RSA_DATA_KEY_PAIR: 12.0 / 10_000,
+        Charge.AWS_OWNED: 0.0,
     }
 )
-"""A request with a key pair other than RSA_2048, and for a data key pair; one that is refused costs the usual price."""
+"""A request with a key pair other than RSA_2048, for a data key pair, or with a key that AWS owns; one that is refused
+costs the usual price."""
 
 
 def requests_usd(count: int, charges: Mapping[Charge, int] = MappingProxyType({})) -> float:

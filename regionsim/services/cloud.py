@@ -12,8 +12,10 @@ from types import MappingProxyType
 from typing import Any
 
 from regionsim.authorization.principals import Principal
+from regionsim.services.clusters import Ecr, Eks, Rds
 from regionsim.services.dynamodb import DynamoDb
 from regionsim.services.ec2 import Ec2
+from regionsim.services.functions import CloudTrailLogs, Lambda, Logs
 from regionsim.services.route53 import Route53
 from regionsim.services.s3 import S3
 from regionsim.services.secrets import Secrets, Ssm
@@ -21,7 +23,9 @@ from regionsim.services.service import Answered, Service
 from regionsim.services.streams import Kinesis, Sns, Sqs
 from regionsim.simulation.simulation import Simulation
 
-_ALL: tuple[type[Service], ...] = (S3, Ec2, DynamoDb, Secrets, Ssm, Route53, Sqs, Sns, Kinesis)
+_ALL: tuple[type[Service], ...] = (
+    S3, Ec2, DynamoDb, Secrets, Ssm, Route53, Sqs, Sns, Kinesis, Eks, Ecr, Rds, Lambda, CloudTrailLogs, Logs,
+)  # fmt: skip
 SERVICES: Mapping[str, type[Service]] = MappingProxyType({service.name: service for service in _ALL})
 """Every service, by its name in scenarios."""
 

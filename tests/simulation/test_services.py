@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from regionsim.region.charges import Charge
+from regionsim.scenario.prices import requests_usd
 from regionsim.services.cloud import SERVICES
 from tests.simulation.cloud_world import CloudWorld, context_of
 from tests.simulation.one_region import HERE, HOME, OneRegion, one_region
@@ -127,6 +129,8 @@ async def test_tables_are_under_an_aws_owned_key_unless_told(kms: OneRegion) -> 
     await world.does("dynamodb", "GetItem", "bob", Key="1", **TABLE)
     assert (await kms.call("alice", "ListKeys"))["Keys"] == []
     assert all(record["recipientAccountId"] != HOME for record in await world.trail())
+    assert dict(kms.region.counts.charges) == {Charge.AWS_OWNED: 2}
+    assert requests_usd(2, kms.region.counts.charges) == 0
 
 
 @one_region(regions=(HERE, EU))
