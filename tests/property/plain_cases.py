@@ -68,6 +68,8 @@ CONDITIONS: tuple[tuple[str, tuple[str, ...], tuple[Any, ...]], ...] = (
     ("kms:EncryptionContext:App", _TEXT_OPERATORS, ("pay", ["pay", "shop"], "PAY", "p*", "${aws:username}", "${aws:PrincipalTag/team, 'pay'}", "?ay", "${*}ay", "pay${aws:username}")),
     ("kms:EncryptionContext:App", ("StringEquals", "StringLike", "StringNotEquals"), ("pay${aws:username}", "${aws:username}")),
     ("kms:EncryptionContext:App", ("StringEquals", "StringLike"), ("pay${aws:username}", "${aws:username}pay")),
+    ("kms:EncryptionContext:App", ("StringEqualsIgnoreCase", "StringNotEqualsIgnoreCase"), ("PAY", ["Shop", "ALICE"])),
+    ("aws:PrincipalArn", ("ArnLike", "ArnNotLike"), (f"arn:aws:*{HOME}:user/alice", f"arn:aws:iam::{HOME}:*")),
     ("KMS:EncryptionContext:app", _TEXT_OPERATORS, ("pay", ["Pay", "shop"])),
     ("kms:EncryptionContextKeys", _TEXT_OPERATORS[:2], ("App", ["App", "Env"], ["Env"])),
     ("aws:PrincipalArn", _ARN_OPERATORS, (f"arn:aws:iam::{HOME}:*", CALLERS[0], "arn:aws:iam::*:user/${aws:username}", "*", f"arn:aws:*{HOME}:user/alice", "arn:aws:iam")),
@@ -102,7 +104,7 @@ class Draw:
     def case(self) -> dict[str, Any]:
         """A request with some of all layers; what lets it in is likelier than what keeps it out."""
         one, often = self._one, self._often
-        if often(0.45):
+        if often(0.6):
             return one(
                 (self._about_conditions,) * 5
                 + (self._about_grants,) * 3
@@ -248,7 +250,7 @@ class Draw:
                 "aws:TagKeys",
                 "kms:GrantOperations",
             )
-            if often(0.8 if is_several else 0.08):
+            if often(0.6 if is_several else 0.08):
                 prefix = one(("ForAllValues", "ForAnyValue"))
                 is_refused = prefix == "ForAllValues" and "encryptioncontext:" in key.lower()
                 operator = operator if is_refused else f"{prefix}:{operator}"

@@ -32,9 +32,9 @@ def disagreements(cases: list[dict[str, Any]], verdicts: Counter[str]) -> list[s
     return found
 
 
-def test_two_thousand_cases_agree():
+def test_three_thousand_cases_agree():
     verdicts: Counter[str] = Counter()
-    assert disagreements(list(Draw(1).cases(2000)), verdicts)[:3] == []
+    assert disagreements(list(Draw(1).cases(3000)), verdicts)[:3] == []
     assert min(verdicts.values()) > 100, "each verdict is met often"
 
 
