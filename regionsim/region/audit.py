@@ -31,8 +31,9 @@ FLUSH_AFTER_NS = 50_000_000
 
 TRIES_IN_A_ROW = 20
 FLUSH_SELDOM_NS = 1_000_000_000
-"""A disk that has taken nothing so many times is asked so seldom, and with one entry, until it takes that. Source:
-ours."""
+FLUSH_AT_LEAST_NS = 60_000_000_000
+"""A disk that has taken nothing so many times is asked seldom, each time after twice as long up to a minute, and with
+one entry, until it takes that. Source: ours."""
 
 MAX_WAITING = 16_384
 """Entries that wait at most before calls are turned away: more than a second of the busiest Region that we simulate,
@@ -166,6 +167,12 @@ class AuditTrail:
     def _is_seldom(self) -> bool:
         return self._failures >= TRIES_IN_A_ROW
 
+    @property
+    def _pause_ns(self) -> int:
+        if not self._is_seldom:
+            return FLUSH_AFTER_NS
+        return min(FLUSH_SELDOM_NS << min(self._failures - TRIES_IN_A_ROW, 10), FLUSH_AT_LEAST_NS)
+
     def _tell_all_landed(self) -> None:
         if self._all_landed is not None and not self._all_landed.done():
             self._all_landed.set_result(None)
@@ -184,7 +191,7 @@ class AuditTrail:
     def _schedule(self) -> None:
         if not self._is_scheduled:
             self._is_scheduled = True
-            self._scope.call_later_ns(FLUSH_SELDOM_NS if self._is_seldom else FLUSH_AFTER_NS, self._start_flush)
+            self._scope.call_later_ns(self._pause_ns, self._start_flush)
 
     def _start_flush(self) -> None:
         self._scope.begin(self._flush_now(), name="audit")
