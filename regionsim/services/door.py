@@ -82,11 +82,13 @@ class KmsDoor:
         """Call as somebody whom the service gave a grant. Errors: KmsFailure."""
         return await self._call(at or self.region, operation, parameters, identity, {})
 
-    async def use(self, key: ServiceKey, operation: str, *, source_arn: str, **parameters: Any) -> Mapping[str, Any]:
+    async def use(
+        self, key: ServiceKey, operation: str, *, source_arn: str, at: str | None = None, **parameters: Any
+    ) -> Mapping[str, Any]:
         """Use a key of any kind: in the service's own name one that AWS owns, else for the user. Errors: KmsFailure."""
         if key.is_owned:
-            return await self.as_itself(operation, source_arn=source_arn, **parameters)
-        return await self.for_user(operation, **parameters)
+            return await self.as_itself(operation, source_arn=source_arn, at=at, **parameters)
+        return await self.for_user(operation, at=at, **parameters)
 
     async def _call(
         self,

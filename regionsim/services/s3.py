@@ -4,6 +4,7 @@
     GetObject                Decrypt           for the requester, the same context
     CopyObject               Decrypt, GenerateDataKey
     CreateMultipartUpload    GenerateDataKey;  UploadPart: Decrypt
+    ReplicateObject          Decrypt here, GenerateDataKey in the destination's Region, related keys or not
 
 With bucket keys the context is the bucket's ARN, and KMS is asked once for each requester and bucket key: what is at
 hand checks no policy and leaves no record. Objects from before keep their own data keys.
@@ -92,6 +93,7 @@ class S3(Service):
             "CopyObject": Takes(("Bucket", "Key", "CopySource")),
             "CreateMultipartUpload": Takes(("Bucket", "Key")),
             "UploadPart": Takes(("Bucket", "Key")),
+            "ReplicateObject": Takes(("Bucket", "Key", "DestinationBucket")),
         }
     )
 
@@ -108,6 +110,7 @@ class S3(Service):
             "CopyObject": self._copy,
             "CreateMultipartUpload": self._put,
             "UploadPart": self._get,
+            "ReplicateObject": self._replicate,
         }
 
     def begin_load(self, workload: str, given: Mapping[str, Any]) -> list[Load]:
@@ -177,8 +180,33 @@ class S3(Service):
         bucket.keep(name, await self._sealed(asked, bucket, name, body))
         return {}
 
+    async def _replicate(self, asked: Asked) -> dict[str, Any]:
+        """What S3 does by itself with a new object, as the role that the replication rule names."""
+        name, other = asked.text("Key"), asked.text("DestinationBucket")
+        body = await self._opened(asked, self._bucket(asked), name)
+        destination = self._buckets.get(other)
+        if destination is None:
+            raise ServiceError("NoSuchBucket", "The specified bucket does not exist")
+        arn = f"{_bucket_arn(destination.region, other)}/{name}"
+        context = {"aws:s3:arn": arn}
+        made = await asked.kms.use(
+            destination.key,
+            "GenerateDataKey",
+            source_arn=arn,
+            at=destination.region,
+            KeyId=destination.key.identifier,
+            KeySpec="AES_256",
+            EncryptionContext=context,
+        )
+        seal = _seal(made["Plaintext"], body) + body.encode()
+        kept = _Sealed(
+            blob=made["CiphertextBlob"], context=context, seal=seal, key=destination.key, is_under_bucket_key=False
+        )
+        destination.keep(name, kept)
+        return {"State": "REPLICA"}
+
     async def _sealed(self, asked: Asked, bucket: _Bucket, name: str, body: str) -> _Sealed:
-        bucket_arn = self._arn(asked)
+        bucket_arn = _bucket_arn(asked.region, asked.text("Bucket"))
         if bucket.has_bucket_keys:
             context = {"aws:s3:arn": bucket_arn}
             held = await self._bucket_key(asked, bucket, context)
@@ -229,8 +257,9 @@ class S3(Service):
             bucket.to_write[asked.user.arn] = bucket.at_hand[asked.user.arn, blob] = held
         return held
 
-    def _arn(self, asked: Asked) -> str:
-        return f"arn:{partition_of(asked.region).name}:s3:::{asked.text('Bucket')}"
+
+def _bucket_arn(region: str, bucket: str) -> str:
+    return f"arn:{partition_of(region).name}:s3:::{bucket}"
 
 
 async def _data_key(asked: Asked, key: ServiceKey, context: Mapping[str, str]) -> tuple[bytes, bytes]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from regionsim.accounts.directory import Directory
+from regionsim.kms.aws_keys import OWNED_KEYS_ACCOUNT
 from regionsim.kms.bulk import BulkKeys
 from regionsim.kms.timetable import REPLICA_WAIT_NS
 from regionsim.names.mistakes import ConfigError
@@ -22,7 +23,7 @@ class World:
 
     In real time `xks_proxies` says where the proxy of an endpoint (`https://keys.example.com`) is really reached.
 
-    Errors: ConfigError for no Region, one named twice, or one that does not exist.
+    Errors: ConfigError for no Region, one named twice, one that does not exist, or a customer with AWS's own account.
     """
 
     regions: tuple[str, ...]
@@ -47,5 +48,7 @@ class World:
             partition_of(region)
         if len(set(self.regions)) != len(self.regions):
             raise ConfigError("a Region is named twice")
+        if OWNED_KEYS_ACCOUNT in self.directory.accounts:
+            raise ConfigError(f"account {OWNED_KEYS_ACCOUNT} is the one that AWS owned keys are in; take another")
         if self.hsm_per_region < 1:
             raise ConfigError("a Region needs at least one HSM")
