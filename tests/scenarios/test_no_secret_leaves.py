@@ -31,13 +31,17 @@ NOTHING_REPLICATED = frozenset(
         "confused-deputy",
         "cross-account-sharing",
         "custom-key-store-disconnect",
+        "deletion-found-by-a-service",
+        "ebs-volume-will-not-attach",
         "key-agreement",
         "lockout-refused",
         "organization-levels",
         "quickstart",
         "retry-storm-on-recovery",
+        "s3-bucket-keys",
         "services-that-call",
         "signing-keys",
+        "three-kinds-of-keys",
         "throttled-region",
     }
 )
