@@ -12,13 +12,13 @@ import socket
 from collections.abc import Callable
 
 from regionsim.endpoint.listeners import App, Connection, HttpServer, bound
-from regionsim.runtime.tasks import Scope, sleep
+from regionsim.runtime.tasks import Scope, now_ns, sleep
 
 _BACKLOG = 1024
 _PEEKED_BYTES = 16_384
 _LOOK_AGAIN_NS = 5_000_000
-_LOOKS = 400
-"""Two seconds: whoever has not named a Region by then stays with the parent."""
+_LOOK_FOR_NS = 2_000_000_000
+"""Whoever has not named a Region by then stays with the parent."""
 
 _SCOPE = re.compile(rb"Credential=[^/,&\s]+(?:/|%2F)[0-9]{8}(?:/|%2F)([a-z0-9-]+)(?:/|%2F)kms(?:/|%2F)")
 _OWN = re.compile(rb"^[A-Z]+ /_regionsim[/? ]")
@@ -86,7 +86,8 @@ async def _readable(accepted: socket.socket) -> None:
 async def _named_region(accepted: socket.socket) -> str | None:
     """The Region in the signature of a connection's first request; None when there is none to be seen."""
     await _readable(accepted)
-    for look in range(_LOOKS):
+    until_ns, looks = now_ns() + _LOOK_FOR_NS, 0
+    while now_ns() < until_ns:  # not so many looks: a busy machine would look for long
         try:
             head = accepted.recv(_PEEKED_BYTES, socket.MSG_PEEK)
         except BlockingIOError:
@@ -98,5 +99,6 @@ async def _named_region(accepted: socket.socket) -> str | None:
             return found[1].decode("ascii")
         if b"\r\n\r\n" in head or len(head) == _PEEKED_BYTES or _OWN.match(head):
             return None
-        await sleep(0 if look < 3 else _LOOK_AGAIN_NS)
+        await sleep(0 if looks < 3 else _LOOK_AGAIN_NS)
+        looks += 1
     return None
