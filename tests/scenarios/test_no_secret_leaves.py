@@ -31,6 +31,7 @@ NOTHING_REPLICATED = frozenset(
         "confused-deputy",
         "cross-account-sharing",
         "custom-key-store-disconnect",
+        "database-that-lost-its-key",
         "deletion-found-by-a-service",
         "ebs-volume-will-not-attach",
         "key-agreement",
@@ -43,6 +44,8 @@ NOTHING_REPLICATED = frozenset(
         "signing-keys",
         "three-kinds-of-keys",
         "throttled-region",
+        "what-services-users-see",
+        "zone-that-stops-validating",
     }
 )
 
