@@ -35,7 +35,7 @@ from regionsim.names.arns import Arn, account_root_arn, alias_arn
 from regionsim.names.ids import AWS_ALIAS_PREFIX, new_key_id
 from regionsim.names.regions import partition_of
 
-OWNED_KEYS_ACCOUNT = "000000000001"
+OWNED_KEYS_ACCOUNT = "969696969696"
 """The account of AWS's own that has the AWS owned keys here; no world may give it to a customer. Source: ours."""
 
 _OWNED_PREFIX = "alias/aws-owned/"
