@@ -23,7 +23,7 @@ from tests.conformance.test_serve_command import Served
 REGIONS = ("us-east-1", "eu-west-1")
 ONCE = Config(connect_timeout=5, read_timeout=20, retries={"total_max_attempts": 1})
 WRITERS = 3
-KILLS = int(os.environ.get("REGIONSIM_KILLS", "25"))
+KILLS = int(os.environ.get("REGIONSIM_KILLS", "12"))
 
 
 class Acknowledged:
@@ -131,7 +131,7 @@ def long(*values):
     return pytest.param(*values, marks=[pytest.mark.slow, pytest.mark.timeout(1_800)])
 
 
-@pytest.mark.parametrize(("kills", "processes"), [(1, 1), long(KILLS, 1), long(5, 2)])
+@pytest.mark.parametrize(("kills", "processes"), [(1, 1), long(KILLS, 1), long(3, 2)])
 def test_what_was_acknowledged_outlives_kill_9(tmp_path, kills, processes):
     moments = random.Random(kills)
     keys = []

@@ -77,7 +77,7 @@ def test_not_principal_with_allow_is_refused():
 def test_overly_permissive_condition(key):
     condition = {"ForAllValues:StringEquals": {key: "x"}}
     (finding,) = check_key_policy(document(allow("*", Condition=condition)))
-    assert finding.code is FindingCode.OVERLY_PERMISSIVE_CONDITION
+    assert (finding.code, finding.severity) == (FindingCode.OVERLY_PERMISSIVE_CONDITION, Severity.ERROR)
     assert finding.message == (
         "OverlyPermissiveCondition: Using the ForAllValues set operator with a single-valued condition key matches requests "
         "without the specified [encryption context or tag] or with an unspecified [encryption context or tag]. "
