@@ -91,6 +91,7 @@ class _Child:
             session_key=base64.b64decode(said["session_key"]),
             part=Part(regions=tuple(ports), send_away=self._channel.send, registry=self._registry),
             elsewhere=self._elsewhere,
+            admin=self._admin,
         )
         try:
             world = LiveWorld(_settings(said["settings"]), _tell, share)
@@ -134,8 +135,15 @@ class _Child:
             return {"status": 0}
 
     async def _elsewhere(self, request: HttpRequest, region: str) -> HttpResponse:
+        return await self._ask_parent("elsewhere", region=region, request=carry_request(request))
+
+    async def _admin(self, request: HttpRequest) -> HttpResponse:
+        """A connection that began with a Region here may go on with the admin API, which is the parent's."""
+        return await self._ask_parent("admin", request=carry_request(request))
+
+    async def _ask_parent(self, word: str, **said_to_it: Any) -> HttpResponse:
         try:
-            said = await self._channel.ask("elsewhere", region=region, request=carry_request(request))
+            said = await self._channel.ask(word, **said_to_it)
         except GoneError:
             raise Hangup from None
         if not said["status"]:

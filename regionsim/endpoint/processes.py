@@ -183,7 +183,9 @@ class ParentWorld:
             self._holders = {region: bound(host, 0) for region in self.plan.regions}
             for child in self.children:
                 await self._start_child(child)
-        except BaseException:
+        except BaseException:  # whatever it is, nothing is left behind, and it goes on
+            if self._dispatch is not None:
+                self._dispatch.close()
             await self._end()
             raise
         self._dispatch.open()
@@ -311,8 +313,10 @@ class ParentWorld:
                     with contextlib.suppress(GoneError):
                         await other.ask("public_key", region=said["region"], key=said["key"])
             return {}
-        assert word == "elsewhere", f"no process asks '{word}'"
         request = carried_request(said["request"], accepted_ns=now_ns())
+        if word == "admin":
+            return carry_response(await self.admin.answer(request))
+        assert word == "elsewhere", f"no process asks '{word}'"
         try:
             return carry_response(await self._elsewhere(request, said["region"]))
         except Hangup:

@@ -48,7 +48,7 @@ _NS_PER_S = 1_000_000_000
 class Share:
     """What a process has of a world that several serve: its Regions with their ports, and the way to the others.
 
-    `open_connections` have been accepted elsewhere; `elsewhere` asks another process.
+    `elsewhere` asks another process; `admin` asks the parent, whose admin API is that of the whole world.
     """
 
     ports: Mapping[str, int]
@@ -56,6 +56,7 @@ class Share:
     session_key: bytes = field(repr=False)
     part: Part
     elsewhere: Callable[[HttpRequest, str], Awaitable[HttpResponse]]
+    admin: Callable[[HttpRequest], Awaitable[HttpResponse]]
 
 
 class LiveWorld:
@@ -93,14 +94,14 @@ class LiveWorld:
     async def start(self) -> None:
         """Boot the Regions, then open the ports. Errors: ConfigError; then nothing is left behind."""
         try:
-            self.server = HttpServer(Application(self.front, self.admin.answer))
             host, share = self.settings.address, self._share
+            self.server = HttpServer(Application(self.front, self.admin.answer if share is None else share.admin))
             if share is None:
                 self.shared = Port(self.server, host, self.settings.port)
             numbers = dict.fromkeys(self.plan.regions, 0) if share is None else share.ports
             self.ports = {region: Port(self.server, host, number, region) for region, number in numbers.items()}
             await self._boot()
-        except BaseException:
+        except BaseException:  # whatever it is, nothing is left behind, and it goes on
             self._let_go()
             raise
         await self.apply_access()

@@ -1,5 +1,6 @@
 """A world whose Regions live in processes of their own: one place to ask, and kill -9 is an outage."""
 
+import http.client
 import json
 import os
 import signal
@@ -10,6 +11,9 @@ from pathlib import Path
 
 import boto3
 import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 from botocore.exceptions import ClientError, ConnectionClosedError, EndpointConnectionError
 
 from tests.conformance.clients import QUICK, client
@@ -90,6 +94,29 @@ def test_a_connection_may_ask_for_another_region(served):
     sts = shared.client("sts", "us-east-1", endpoint_url=served.ready["endpoint"], config=QUICK)
     sts._endpoint.http_session = first._endpoint.http_session
     assert sts.get_caller_identity()["Account"] == "000000000000"
+
+
+def test_a_connection_that_began_with_a_region_may_go_on_with_the_admin_api(served):
+    """The admin API of the whole world answers, not that of the process which has the connection."""
+    host, _, port = served.ready["endpoint"].removeprefix("http://").partition(":")
+    request = AWSRequest(
+        method="POST",
+        url=f"{served.ready['endpoint']}/",
+        headers={"X-Amz-Target": "TrentService.ListKeys", "Content-Type": "application/x-amz-json-1.1"},
+        data=b"{}",
+    )
+    SigV4Auth(Credentials("test", "test"), "kms", "eu-west-1").add_auth(request)
+    connection = http.client.HTTPConnection(host, int(port), timeout=20)
+    connection.request("POST", "/", body=b"{}", headers=dict(request.headers))
+    assert json.loads(connection.getresponse().read())["Keys"] == []
+    connection.request("GET", "/_regionsim/health")
+    assert list(json.loads(connection.getresponse().read())["regions"]) == list(served.ready["regions"])
+    connection.request("POST", "/_regionsim/faults", body=b'{"region_outage": "us-east-1"}')
+    assert connection.getresponse().read()
+    assert not admin(served, "GET", "/health")[1]["regions"]["us-east-1"]["is_reachable"]
+    connection.request("GET", "/_regionsim/health", headers={"Origin": "http://evil.example"})
+    assert connection.getresponse().status == 403
+    connection.close()
 
 
 def test_a_killed_process_is_an_outage_and_comes_back(served):
