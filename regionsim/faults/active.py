@@ -10,6 +10,7 @@ For each thing that faults act on there is a question for what they do to it, an
     a Region's clock          skew_ns                             names_skewing
     a Region's hosts          has_power                           names_taking_power
     a Region's copy of IAM                                        names_freezing_iam
+    a keeper of custom keys   keeper_rule                    names_on_keeper
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from operator import add, or_
 from types import MappingProxyType
 
 from regionsim.faults.effects import disk_rule, door_rule, hsm_rule, link_rule
+from regionsim.faults.keepers import IN_ORDER, Keeper, KeeperRule, keeper_rule
 from regionsim.faults.kinds import (
     AzOutage,
     ClockSkew,
@@ -180,6 +182,16 @@ class ActiveFaults:
     def names_on_hsms(self, region: str) -> tuple[str, ...]:
         """The names of the faults that are about HSMs of a Region: who asks its fleet meets them."""
         return self._named(lambda fault: hsm_rule(fault, region, None) != SOUND)
+
+    # What backs custom key stores.
+
+    def keeper_rule(self, region: str, keeper: Keeper) -> KeeperRule:
+        """What all faults together do to what keeps the keys of custom key stores."""
+        return reduce(add, (keeper_rule(fault, region, keeper) for fault in self), IN_ORDER)
+
+    def names_on_keeper(self, region: str, keeper: Keeper) -> tuple[str, ...]:
+        """The names of the faults that who asks a keeper meets, whatever its luck."""
+        return self._named(lambda fault: keeper_rule(fault, region, keeper) != IN_ORDER)
 
     # Links.
 

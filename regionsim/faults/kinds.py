@@ -226,6 +226,104 @@ class ClockSkew(Fault):
     skew_ns: int
 
 
+# What backs custom key stores. A fault that names no proxy, cluster or service is about all of its Region.
+
+
+class ProxyAnswer(StrEnum):
+    """What a proxy of an external key store says instead of doing what it is asked for."""
+
+    CREDENTIALS = "credentials"
+    """KMS cannot be authenticated."""
+    DENIED = "denied"
+    THROTTLED = "throttled"
+    UNHEALTHY = "unhealthy"
+    """It, or every key manager behind it, is out of order."""
+    NONSENSE = "nonsense"
+    PATH = "path"
+    """Nothing is known by that path."""
+    TLS = "tls"
+    """Its certificate is not accepted."""
+    KEY_DISABLED = "key_disabled"
+    KEY_NOT_FOUND = "key_not_found"
+
+
+class ServiceState(StrEnum):
+    """What is wrong with a VPC endpoint service."""
+
+    MISSING = "missing"
+    """It is not there, or does not let KMS know of it."""
+    UNFIT = "unfit"
+    """It does not meet what KMS requires."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class XksProxyOutage(Fault):
+    """Proxies of external key stores cannot be reached. `proxy`: an endpoint, with or without its path."""
+
+    word = "xks_proxy_outage"
+    region: str
+    proxy: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class XksProxySlow(Fault):
+    """Proxies of external key stores answer `latency_ns` later; KMS waits for 250 ms."""
+
+    word = "xks_proxy_slow"
+    region: str
+    latency_ns: int
+    proxy: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class XksProxyErrors(Fault):
+    """Proxies of external key stores say `answer`, each time with `probability`."""
+
+    word = "xks_proxy_errors"
+    region: str
+    answer: ProxyAnswer
+    probability: float = 1.0
+    proxy: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloudHsmOutage(Fault):
+    """CloudHSM clusters cannot be reached, and keep their keys."""
+
+    word = "cloudhsm_outage"
+    region: str
+    cluster: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloudHsmHsmsLost(Fault):
+    """CloudHSM clusters have lost so many of their HSMs (None: all); what is left keeps all keys, as backups do."""
+
+    word = "cloudhsm_hsms_lost"
+    region: str
+    hsms: int | None = None
+    cluster: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloudHsmUserLockedOut(Fault):
+    """The crypto user `kmsuser` is locked out of CloudHSM clusters: who is logged in stays so, nobody logs in."""
+
+    word = "cloudhsm_user_locked_out"
+    region: str
+    cluster: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class XksVpcServiceBroken(Fault):
+    """VPC endpoint services in front of proxies are gone, or not as KMS requires."""
+
+    word = "xks_vpc_service_broken"
+    region: str
+    state: ServiceState = ServiceState.MISSING
+    service: str | None = None
+
+
 # What callers meet.
 
 
@@ -268,7 +366,8 @@ KINDS: MappingProxyType[str, type[Fault]] = MappingProxyType(
         for kind in (
             RegionOutage, RegionCrash, AzOutage, HsmOffline, HsmZeroised, HsmSlow, HsmErrors, LinkCut, LinkOneWay,
             LinkSlow, LinkLoss, LinkDuplicate, LinkReorder, Partition, DiskSlow, DiskErrors, DiskFull, DiskTornWrite,
-            ClockSkew, Throttle, ControlPlaneOutage, DnsOutage, IamOutage,
+            ClockSkew, XksProxyOutage, XksProxySlow, XksProxyErrors, CloudHsmOutage, CloudHsmHsmsLost,
+            CloudHsmUserLockedOut, XksVpcServiceBroken, Throttle, ControlPlaneOutage, DnsOutage, IamOutage,
         )
     }
 )  # fmt: skip

@@ -13,6 +13,9 @@ from typing import Any, assert_never
 from regionsim.faults.kinds import (
     AzOutage,
     ClockSkew,
+    CloudHsmHsmsLost,
+    CloudHsmOutage,
+    CloudHsmUserLockedOut,
     DiskErrors,
     DiskSlow,
     Fault,
@@ -30,6 +33,10 @@ from regionsim.faults.kinds import (
     Partition,
     RegionOutage,
     Throttle,
+    XksProxyErrors,
+    XksProxyOutage,
+    XksProxySlow,
+    XksVpcServiceBroken,
 )
 from regionsim.faults.words import FAULT_WORDS, Kind, Parameter
 from regionsim.names.durations import format_duration
@@ -67,7 +74,7 @@ def _plain(parameter: Parameter, value: Any) -> object:
             return format_duration(value)
         case Kind.CHOICE:
             return value.value
-        case Kind.REGION | Kind.FACTOR | Kind.COUNT | Kind.FLAG:
+        case Kind.REGION | Kind.FACTOR | Kind.COUNT | Kind.FLAG | Kind.KEEPER:
             return value
         case _:
             assert_never(parameter.kind)
@@ -121,7 +128,11 @@ def _amount(fault: Fault) -> str:
             return " ".join(_slowness(fault))
         case HsmSlow(factor=factor) | Throttle(factor=factor):
             return f"x{_stripped(Decimal(repr(factor)))}"
-        case DiskSlow(latency_ns=latency_ns):
+        case XksProxyErrors(answer=answer, probability=probability):
+            return answer if probability == 1 else f"{answer} {format_probability(probability)}"
+        case XksVpcServiceBroken(state=state):
+            return state
+        case DiskSlow(latency_ns=latency_ns) | XksProxySlow(latency_ns=latency_ns):
             return f"+{format_duration(latency_ns)}"
         case ClockSkew(skew_ns=skew_ns):
             return f"{'' if skew_ns < 0 else '+'}{format_duration(skew_ns)}"
@@ -146,9 +157,19 @@ def _remark(fault: Fault) -> str:
         case AzOutage(az=az):
             return f"zone {az}"
         case HsmOffline(hsms=hsms) | HsmZeroised(hsms=hsms) | HsmSlow(hsms=hsms) | HsmErrors(hsms=hsms):
-            return "" if hsms is None else f"{hsms} HSM{'' if hsms == 1 else 's'}"
+            return _hsms(hsms)
+        case XksProxyOutage(proxy=name) | XksProxySlow(proxy=name) | XksProxyErrors(proxy=name):
+            return name or ""
+        case CloudHsmOutage(cluster=name) | CloudHsmUserLockedOut(cluster=name) | XksVpcServiceBroken(service=name):
+            return name or ""
+        case CloudHsmHsmsLost(hsms=hsms, cluster=name):
+            return ", ".join(part for part in (_hsms(hsms), name) if part)
         case _:
             return ""
+
+
+def _hsms(hsms: int | None) -> str:
+    return "" if hsms is None else f"{hsms} HSM{'' if hsms == 1 else 's'}"
 
 
 def format_probability(probability: float) -> str:

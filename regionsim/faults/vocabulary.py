@@ -15,9 +15,10 @@ import math
 import re
 from collections.abc import Callable, Collection, Mapping
 from decimal import Decimal
+from enum import StrEnum
 from typing import Any, assert_never
 
-from regionsim.faults.kinds import KINDS, Fault, OutageMode
+from regionsim.faults.kinds import KINDS, Fault
 from regionsim.faults.mistakes import FaultError
 from regionsim.faults.telling import as_mapping, describe, format_probability, name_of, regions_of
 from regionsim.faults.words import ACTED_ON, FAULT_WORDS, OTHER_TOOLS_WORDS, FaultWord, Kind, Parameter
@@ -128,11 +129,9 @@ def _read(parameter: Parameter, value: object, path: Path, regions: Collection[s
         case Kind.FACTOR | Kind.COUNT:
             return _number(parameter, value, path)
         case Kind.FLAG:
-            if isinstance(value, bool):
-                return value
-            raise FaultError(path, f"{parameter.name} cannot be {shown(value)}", "write true or false")
-        case Kind.CHOICE:
-            return _choice(parameter, value, path)
+            return _flag(parameter, value, path)
+        case Kind.CHOICE | Kind.KEEPER:
+            return (_choice if parameter.choices else _keeper)(parameter, value, path)
         case _:
             assert_never(parameter.kind)
 
@@ -195,9 +194,30 @@ def _groups(value: object, path: Path, regions: Collection[str]) -> tuple[tuple[
     return tuple(tuple(group) for group in value)
 
 
-def _choice(parameter: Parameter, value: object, path: Path) -> OutageMode:
-    if isinstance(value, str) and value in parameter.choices:
-        return OutageMode(value)  # the only choice that there is
+def _flag(parameter: Parameter, value: object, path: Path) -> bool:
+    if isinstance(value, bool):
+        return value
+    raise FaultError(path, f"{parameter.name} cannot be {shown(value)}", "write true or false")
+
+
+def _keeper(parameter: Parameter, value: object, path: Path) -> str:
+    """A name as CreateCustomKeyStore has it. That there is no such thing here is no mistake: it may come to be."""
+    if isinstance(value, str) and value:
+        return value
+    raise FaultError(path, f"{parameter.name} cannot be {shown(value)}", f"write {_KEEPERS[parameter.name]}")
+
+
+_KEEPERS: Mapping[str, str] = {
+    "proxy": "its endpoint, https://keys.example.com, or that with its path",
+    "cluster": "its id, like cluster-2a3b4c5d6e7",
+    "service": "its name, like com.amazonaws.vpce.us-east-1.vpce-svc-0123456789",
+}
+
+
+def _choice(parameter: Parameter, value: object, path: Path) -> StrEnum:
+    for choice in parameter.choices:
+        if value == choice.value:
+            return choice
     raise FaultError(path, f"{parameter.name} cannot be {shown(value)}", advice(str(value), parameter.choices))
 
 

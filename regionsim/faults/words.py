@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
+from regionsim.faults.kinds import OutageMode, ProxyAnswer, ServiceState
+
 
 class Kind(StrEnum):
     """What a parameter takes, in words for people."""
@@ -25,6 +27,7 @@ class Kind(StrEnum):
     COUNT = "a whole number"
     FLAG = "true or false"
     CHOICE = "one of a few words"
+    KEEPER = "a name: of a cluster, a service, or the endpoint of a proxy"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +42,7 @@ class Parameter:
     kind: Kind
     field: str
     is_required: bool = False
-    choices: tuple[str, ...] = ()
+    choices: tuple[StrEnum, ...] = ()
     least: float = 0
     most: float | None = None
 
@@ -86,7 +89,7 @@ def _parameter(  # one line a parameter in the table below
     *,
     field: str = "",
     required: bool = False,
-    choices: tuple[str, ...] = (),
+    choices: tuple[StrEnum, ...] = (),
     least: float = 0,
     most: float | None = None,
 ) -> Parameter:
@@ -107,7 +110,11 @@ _REGION = _parameter("region", Kind.REGION, required=True)
 _BETWEEN = _parameter("between", Kind.TWO_REGIONS, required=True)
 _ON_LINK = (_parameter("between", Kind.TWO_REGIONS), _parameter("one_way", Kind.FLAG, field="is_one_way"))
 _HSMS = _parameter("hsms", Kind.COUNT, least=1)
-_MODE = _parameter("mode", Kind.CHOICE, choices=("hang", "refuse"))
+_MODE = _parameter("mode", Kind.CHOICE, choices=tuple(OutageMode))
+_CLUSTER = _parameter("cluster", Kind.KEEPER)
+_PROXY = _parameter("proxy", Kind.KEEPER)
+_ANSWER = _parameter("answer", Kind.CHOICE, choices=tuple(ProxyAnswer), required=True)
+_SERVICE_STATE = _parameter("state", Kind.CHOICE, choices=tuple(ServiceState))
 
 _TABLE = (
     FaultWord(name="region_outage", means="a Region is unreachable, nothing is lost", parameters=(_REGION, _MODE)),
@@ -146,6 +153,19 @@ _TABLE = (
     FaultWord(name="disk_torn_write", means="a crash leaves the last write half done", parameters=(_REGION,)),
     FaultWord(name="clock_skew", means="a Region reads a wrong time",
               parameters=(_REGION, _parameter("skew", Kind.SKEW, field="skew_ns", required=True)), short=""),
+    FaultWord(name="xks_proxy_outage", means="proxies of external key stores cannot be reached",
+              parameters=(_REGION, _PROXY)),
+    FaultWord(name="xks_proxy_slow", means="proxies of external key stores answer later, or too late",
+              parameters=(_REGION, _latency(required=True), _PROXY), short=""),
+    FaultWord(name="xks_proxy_errors", means="proxies of external key stores answer with an error",
+              parameters=(_REGION, _ANSWER, _parameter("probability", Kind.PROBABILITY), _PROXY), short=""),
+    FaultWord(name="cloudhsm_outage", means="CloudHSM clusters cannot be reached", parameters=(_REGION, _CLUSTER)),
+    FaultWord(name="cloudhsm_hsms_lost", means="CloudHSM clusters have lost HSMs",
+              parameters=(_REGION, _HSMS, _CLUSTER)),
+    FaultWord(name="cloudhsm_user_locked_out", means="kmsuser is locked out of CloudHSM clusters",
+              parameters=(_REGION, _CLUSTER)),
+    FaultWord(name="xks_vpc_service_broken", means="VPC endpoint services in front of proxies are gone, or unfit",
+              parameters=(_REGION, _SERVICE_STATE, _parameter("service", Kind.KEEPER))),
     FaultWord(name="throttle", means="a Region's request quotas shrink",
               parameters=(_REGION, _parameter("factor", Kind.FACTOR, required=True, most=1)), short=""),
     FaultWord(name="control_plane_outage", means="keys can be used, and neither changed nor looked at",

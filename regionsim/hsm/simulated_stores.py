@@ -2,16 +2,22 @@
 
 A cluster is a domain that belongs to no Region: what it exports is the handle by which KMS knows its keys. A cluster or
 proxy that is not described here comes to be when it is first asked for, healthy, and takes every credential; one that
-is described (`clusters`, `proxies`) is as it is described, and can be broken there. None of it outlives the process.
+is described (`clusters`, `proxies`) is as it is described, and can be broken there; faults that are on come on top, of
+real proxies, too. None of it outlives the process.
 
 Source: ours; KMS Developer Guide, "CloudHSM key stores" and "External key stores" (what is checked).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
+from regionsim.faults.active import ActiveFaults
+from regionsim.faults.keepers import Keeper, KeeperKind, KeeperRule
+from regionsim.faults.kinds import ProxyAnswer, ServiceState
 from regionsim.hsm.algorithms.key_pair import Draws
 from regionsim.hsm.algorithms.symmetric import AES_KEY_BYTES, GCM_NONCE_BYTES, AeadKey
 from regionsim.hsm.confined import Confined
@@ -23,7 +29,16 @@ from regionsim.hsm.xks_client import XksClient
 from regionsim.kms.errors import InvalidCiphertextException
 from regionsim.kms.hsm_jobs import CLUSTER_HANDLE, BackingKeyCreated, HsmAnswer, MaterialRef, RequestJob
 from regionsim.kms.key_stores import ProxySettings
-from regionsim.kms.outside import AboutCluster, AboutExternalKey, AboutProxy, Inquiry, OutsideError, Problem, Word
+from regionsim.kms.outside import (
+    AboutCluster,
+    AboutExternalKey,
+    AboutProxy,
+    AboutService,
+    Inquiry,
+    OutsideError,
+    Problem,
+    Word,
+)
 from regionsim.runtime.clock import ReadableClock
 from regionsim.runtime.entropy import Entropy, Stream
 from regionsim.runtime.loop import is_real_time
@@ -32,6 +47,23 @@ from regionsim.runtime.tasks import sleep
 _MS = 1_000_000
 _JOB_NS = 6 * _MS
 _QUESTION_NS = 200 * _MS
+
+_ANSWERS: Mapping[ProxyAnswer, Problem] = MappingProxyType(
+    {
+        ProxyAnswer.CREDENTIALS: Problem.XKS_PROXY_NOT_AUTHENTICATED,
+        ProxyAnswer.DENIED: Problem.XKS_PROXY_ACCESS_DENIED,
+        ProxyAnswer.THROTTLED: Problem.XKS_PROXY_THROTTLED,
+        ProxyAnswer.UNHEALTHY: Problem.XKS_PROXY_UNHEALTHY,
+        ProxyAnswer.NONSENSE: Problem.XKS_PROXY_INVALID_RESPONSE,
+        ProxyAnswer.PATH: Problem.XKS_PROXY_INVALID_CONFIGURATION,
+        ProxyAnswer.TLS: Problem.XKS_PROXY_INVALID_TLS_CONFIGURATION,
+        ProxyAnswer.KEY_DISABLED: Problem.XKS_KEY_DISABLED,
+        ProxyAnswer.KEY_NOT_FOUND: Problem.XKS_KEY_NOT_FOUND,
+    }
+)
+_SERVICE_PROBLEMS: Mapping[ServiceState, Problem] = MappingProxyType(
+    {ServiceState.MISSING: Problem.XKS_VPC_NOT_FOUND, ServiceState.UNFIT: Problem.XKS_VPC_INVALID}
+)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -81,9 +113,18 @@ class SimulatedStores:
     """Everything that backs custom key stores in one Region. What `over_http` knows of is asked there, in real time."""
 
     def __init__(
-        self, region: str, *, entropy: Entropy, clock: ReadableClock, over_http: XksClient | None = None
+        self,
+        region: str,
+        *,
+        entropy: Entropy,
+        clock: ReadableClock,
+        over_http: XksClient | None = None,
+        faults: Callable[[], ActiveFaults],
+        on_fault_met: Callable[[tuple[str, ...]], None],
     ) -> None:
         self._over_http = over_http
+        self._faults = faults
+        self._on_fault_met = on_fault_met
         self.clusters: dict[str, Cluster] = {}
         self.proxies: dict[tuple[str, str], Proxy] = {}
         self.makes_what_is_missing = True
@@ -95,19 +136,67 @@ class SimulatedStores:
 
     async def ask(self, inquiry: Inquiry) -> Word:
         """The answer to an inquiry."""
-        match inquiry:
-            case AboutCluster():
+        if isinstance(inquiry, AboutCluster):
+            await sleep(_drawn(_QUESTION_NS, self._times))
+            return Word(problem=self._cluster_problem(inquiry))
+        try:
+            if isinstance(inquiry, AboutService):
                 await sleep(_drawn(_QUESTION_NS, self._times))
-                return Word(problem=self._cluster_problem(inquiry))
-            case AboutProxy(proxy=settings) if self._is_real(settings):
-                return Word(problem=await self._http.health(settings))
-            case AboutExternalKey(proxy=settings, xks_key_id=key_id) if self._is_real(settings):
-                return Word(problem=await self._http.key_problem(settings, key_id))
-            case AboutProxy(proxy=settings):
-                return Word(problem=await self._proxy_problem(settings))
-            case AboutExternalKey(proxy=settings, xks_key_id=key_id):
-                problem = await self._proxy_problem(settings)
-                return Word(problem=problem or self._key_problem(settings, key_id))
+                self._require_service(inquiry.proxy)
+                return Word()
+            return Word(problem=await self._of_proxy(inquiry))
+        except OutsideError as error:
+            return Word(problem=error.problem)
+
+    async def _of_proxy(self, inquiry: AboutProxy | AboutExternalKey) -> Problem | None:
+        """Errors: OutsideError."""
+        settings, is_real = inquiry.proxy, self._is_real(inquiry.proxy)
+        late_ns = await self._pass(settings, is_of_key=isinstance(inquiry, AboutExternalKey))
+        match inquiry:
+            case AboutProxy() if is_real:
+                return await self._http.health(settings)
+            case AboutExternalKey(xks_key_id=key_id) if is_real:
+                return await self._http.key_problem(settings, key_id)
+            case AboutProxy():
+                return await self._proxy_problem(settings, late_ns, is_of_health=True)
+            case AboutExternalKey(xks_key_id=key_id):
+                problem = await self._proxy_problem(settings, late_ns)
+                return problem or self._key_problem(settings, key_id)
+
+    async def _pass(self, settings: ProxySettings, *, is_of_key: bool) -> int:
+        """How much later a simulated proxy answers, if the faults that are on let KMS through to it at all.
+
+        Errors: OutsideError.
+        """
+        self._require_service(settings)
+        rule = self._rule(KeeperKind.PROXY, settings.uri_endpoint, "".join(settings.address))
+        if rule.is_unreachable:
+            await sleep(_drawn(_JOB_NS, self._times))
+            raise OutsideError(Problem.XKS_PROXY_NOT_REACHABLE)
+        for answer, probability in rule.answers:
+            is_meant = is_of_key or not answer.startswith("key_")
+            if is_meant and (probability == 1 or self._times.random() < probability):
+                await sleep(_drawn(_JOB_NS, self._times))
+                raise OutsideError(_ANSWERS[answer])
+        if self._is_real(settings) and rule.slow_ns:
+            await sleep(min(rule.slow_ns, PROXY_DEADLINE_NS))
+            if rule.slow_ns >= PROXY_DEADLINE_NS:
+                raise OutsideError(Problem.XKS_PROXY_TIMED_OUT)
+        return rule.slow_ns
+
+    def _require_service(self, settings: ProxySettings) -> None:
+        """Errors: OutsideError when the way to the proxy is a VPC endpoint service that KMS cannot use."""
+        if settings.vpc_service_name is None:
+            return
+        state = self._rule(KeeperKind.SERVICE, settings.vpc_service_name).service
+        if state is not None:
+            raise OutsideError(_SERVICE_PROBLEMS[state])
+
+    def _rule(self, kind: KeeperKind, *names: str) -> KeeperRule:
+        """What the faults that are on do to a keeper, which meets them now."""
+        faults, keeper = self._faults(), Keeper(kind, names)
+        self._on_fault_met(faults.names_on_keeper(self._region, keeper))
+        return faults.keeper_rule(self._region, keeper)
 
     async def in_cluster(self, cluster_id: str, job: RequestJob) -> HsmAnswer:
         """One job of a key of that cluster. Errors: OutsideError; what the job refuses."""
@@ -115,8 +204,11 @@ class SimulatedStores:
         cluster = self._cluster(cluster_id)
         if cluster is None:
             raise OutsideError(Problem.CLUSTER_NOT_FOUND)
-        if not cluster.is_active or not cluster.is_reachable or cluster.hsm_count < 1:
+        rule = self._rule(KeeperKind.CLUSTER, cluster_id)
+        if not cluster.is_active or not cluster.is_reachable or rule.is_unreachable:
             raise OutsideError(Problem.NETWORK_ERRORS)
+        if cluster.hsm_count - rule.lost_hsms < 1:
+            raise OutsideError(Problem.INSUFFICIENT_CLOUDHSM_HSMS)
         answer = self._memory(cluster, cluster_id).perform(_with_tokens(job))
         if isinstance(answer, BackingKeyCreated):
             return BackingKeyCreated(material=_handle(answer.material))
@@ -124,17 +216,19 @@ class SimulatedStores:
 
     async def seal(self, request: ProxyRequest, plaintext: bytes, associated: bytes) -> ExternallySealed:
         """Encrypt under an external key. Errors: OutsideError."""
+        late_ns = await self._pass(request.proxy, is_of_key=True)
         if self._is_real(request.proxy):
             return await self._http.seal(request, plaintext, associated)
-        key = await self._key(request)
+        key = await self._key(request, late_ns)
         iv = self._stream.bytes(GCM_NONCE_BYTES)
         return ExternallySealed(iv=iv, sealed=key.aead.seal(iv, plaintext, associated))
 
     async def unseal(self, request: ProxyRequest, sealed: ExternallySealed, associated: bytes) -> bytes:
         """Decrypt under an external key. Errors: OutsideError."""
+        late_ns = await self._pass(request.proxy, is_of_key=True)
         if self._is_real(request.proxy):
             return await self._http.unseal(request, sealed, associated)
-        key = await self._key(request)
+        key = await self._key(request, late_ns)
         try:
             return key.aead.unseal(sealed.iv, sealed.sealed, associated)
         except InvalidCiphertextException:
@@ -170,12 +264,15 @@ class SimulatedStores:
         if cluster is None:
             return Problem.CLUSTER_NOT_FOUND
         related = None if asked.related_to is None else self._cluster(asked.related_to)
+        rule = self._rule(KeeperKind.CLUSTER, asked.cluster_id)
+        is_locked_out = asked.password is not None and self._rule(KeeperKind.USER, asked.cluster_id).is_locked_out
         found = {
             Problem.CLUSTER_NOT_ACTIVE: not cluster.is_active,
-            Problem.NETWORK_ERRORS: not cluster.is_reachable,
+            Problem.NETWORK_ERRORS: not cluster.is_reachable or rule.is_unreachable,
             Problem.NOT_RELATED: related is not None and related.certificate != cluster.certificate,
             Problem.WRONG_TRUST_ANCHOR: _differs(asked.trust_anchor, cluster.trust_anchor),
-            Problem.INSUFFICIENT_CLOUDHSM_HSMS: cluster.hsm_count < asked.hsm_count,
+            Problem.INSUFFICIENT_CLOUDHSM_HSMS: cluster.hsm_count - rule.lost_hsms < asked.hsm_count,
+            Problem.USER_LOCKED_OUT: is_locked_out,
             Problem.INVALID_CREDENTIALS: _differs(asked.password, cluster.password),
         }
         first = next((problem for problem, is_so in found.items() if is_so), None)
@@ -186,20 +283,22 @@ class SimulatedStores:
             self.proxies[settings.address] = Proxy()
         return self.proxies.get(settings.address)
 
-    async def _proxy_problem(self, settings: ProxySettings) -> Problem | None:
+    async def _proxy_problem(
+        self, settings: ProxySettings, late_ns: int, *, is_of_health: bool = False
+    ) -> Problem | None:
         """What the proxy's answer says, or that none came in time."""
         proxy = self._proxy(settings)
         if proxy is None or not proxy.is_reachable:
             await sleep(_drawn(_JOB_NS, self._times))
             return Problem.XKS_PROXY_NOT_REACHABLE
-        latency_ns = _drawn(proxy.latency_ns, self._times)
+        latency_ns = _drawn(proxy.latency_ns, self._times) + late_ns
         await sleep(min(latency_ns, PROXY_DEADLINE_NS))
         if latency_ns >= PROXY_DEADLINE_NS:
             return Problem.XKS_PROXY_TIMED_OUT
         found = {
-            Problem.XKS_PROXY_ACCESS_DENIED: _differs(settings.secret, proxy.secret),
+            Problem.XKS_PROXY_NOT_AUTHENTICATED: _differs(settings.secret, proxy.secret),
             Problem.XKS_PROXY_INVALID_RESPONSE: not proxy.is_sound,
-            Problem.XKS_PROXY_NOT_REACHABLE: not proxy.is_healthy,
+            Problem.XKS_PROXY_UNHEALTHY: is_of_health and not proxy.is_healthy,
         }
         return proxy.problem or next((problem for problem, is_so in found.items() if is_so), None)
 
@@ -211,10 +310,10 @@ class SimulatedStores:
         key = proxy.keys.get(key_id)
         if key is None:
             return Problem.XKS_KEY_NOT_FOUND
-        return None if key.is_enabled else Problem.XKS_KEY_UNFIT
+        return None if key.is_enabled else Problem.XKS_KEY_DISABLED
 
-    async def _key(self, request: ProxyRequest) -> ExternalKey:
-        problem = await self._proxy_problem(request.proxy)
+    async def _key(self, request: ProxyRequest, late_ns: int) -> ExternalKey:
+        problem = await self._proxy_problem(request.proxy, late_ns)
         problem = problem or self._key_problem(request.proxy, request.xks_key_id)
         if problem is not None:
             raise OutsideError(problem)

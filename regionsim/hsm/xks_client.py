@@ -40,14 +40,17 @@ _LARGEST_ANSWER = 64 * 1024
 
 _PROBLEMS: Mapping[str, Problem] = MappingProxyType(
     {
-        "AuthenticationFailedException": Problem.XKS_PROXY_ACCESS_DENIED,
+        "AuthenticationFailedException": Problem.XKS_PROXY_NOT_AUTHENTICATED,
         "AccessDeniedException": Problem.XKS_PROXY_ACCESS_DENIED,
         "InvalidUriPathException": Problem.XKS_PROXY_INVALID_CONFIGURATION,
         "KeyNotFoundException": Problem.XKS_KEY_NOT_FOUND,
         "InvalidKeyUsageException": Problem.XKS_KEY_UNFIT,
-        "InvalidStateException": Problem.XKS_KEY_UNFIT,
+        "InvalidStateException": Problem.XKS_KEY_DISABLED,
         "InvalidCiphertextException": Problem.XKS_CIPHERTEXT,
         "DependencyTimeoutException": Problem.XKS_PROXY_TIMED_OUT,
+        "ThrottlingException": Problem.XKS_PROXY_THROTTLED,
+        "InternalException": Problem.XKS_PROXY_UNHEALTHY,
+        "UnsupportedOperationException": Problem.XKS_PROXY_UNSUPPORTED,
     }
 )
 """The proxy's word for what is wrong -> ours."""
@@ -92,7 +95,7 @@ class XksClient:
         if not isinstance(managers, list) or not managers:
             return Problem.XKS_PROXY_INVALID_RESPONSE
         is_dead = all(isinstance(one, dict) and one.get("healthStatus") == "UNAVAILABLE" for one in managers)
-        return Problem.XKS_PROXY_NOT_REACHABLE if is_dead else None
+        return Problem.XKS_PROXY_UNHEALTHY if is_dead else None
 
     async def key_problem(self, proxy: ProxySettings, key_id: str) -> Problem | None:
         """Why the external key is none for KMS; None for an enabled AES-256 key that encrypts and decrypts."""
@@ -101,7 +104,9 @@ class XksClient:
             told = await self._ask(proxy, f"/keys/{key_id}/metadata", asked, {})
         except OutsideError as error:
             return error.problem
-        is_fit = told.get("keySpec") == "AES_256" and told.get("keyStatus") == "ENABLED"
+        if told.get("keyStatus") != "ENABLED":
+            return Problem.XKS_KEY_DISABLED
+        is_fit = told.get("keySpec") == "AES_256"
         usage = told.get("keyUsage")
         is_fit = is_fit and isinstance(usage, list) and {"ENCRYPT", "DECRYPT"} <= set(map(str, usage))
         return None if is_fit else Problem.XKS_KEY_UNFIT

@@ -3,7 +3,8 @@ proxies.
 
 A call that must know asks once, before it is decided (`Plan.inquiry`); whoever answers knows nothing of KMS's rules.
 Source: KMS API Reference, CreateCustomKeyStore and CreateKey (the checks); ConnectionErrorCode; AWS KMS XKS proxy API
-specification (the proxy's answers); the values are ours.
+specification (the proxy's answers); KMS Developer Guide, "Troubleshooting external key stores" (who hears what, and
+the texts); the values are ours.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from regionsim.kms.errors import (
     CloudHsmClusterNotActiveException,
     CloudHsmClusterNotFoundException,
     CloudHsmClusterNotRelatedException,
+    CustomKeyStoreInvalidStateException,
+    DependencyTimeoutException,
     IncorrectTrustAnchorException,
     KmsError,
     KMSInternalException,
@@ -52,11 +55,17 @@ class Problem(StrEnum):
     XKS_PROXY_INVALID_TLS_CONFIGURATION = "XKS_PROXY_INVALID_TLS_CONFIGURATION"
     XKS_PROXY_NOT_REACHABLE = "XKS_PROXY_NOT_REACHABLE"
     XKS_PROXY_TIMED_OUT = "XKS_PROXY_TIMED_OUT"
+    XKS_PROXY_NOT_AUTHENTICATED = "XKS_PROXY_NOT_AUTHENTICATED"
+    XKS_PROXY_THROTTLED = "XKS_PROXY_THROTTLED"
+    XKS_PROXY_UNHEALTHY = "XKS_PROXY_UNHEALTHY"
+    XKS_PROXY_UNSUPPORTED = "XKS_PROXY_UNSUPPORTED"
     XKS_VPC_NOT_FOUND = "XKS_VPC_ENDPOINT_SERVICE_NOT_FOUND"
     XKS_VPC_INVALID = "XKS_VPC_ENDPOINT_SERVICE_INVALID_CONFIGURATION"
     XKS_KEY_NOT_FOUND = "XKS_KEY_NOT_FOUND"
     XKS_KEY_UNFIT = "XKS_KEY_UNFIT"
+    XKS_KEY_DISABLED = "XKS_KEY_DISABLED"
     XKS_CIPHERTEXT = "XKS_CIPHERTEXT"
+    XKS_INNER_CIPHERTEXT = "XKS_INNER_CIPHERTEXT"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +95,14 @@ class AboutExternalKey:
     xks_key_id: str
 
 
-Inquiry = AboutCluster | AboutProxy | AboutExternalKey
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AboutService:
+    """Is the VPC endpoint service in front of that proxy there, and as KMS requires?"""
+
+    proxy: ProxySettings
+
+
+Inquiry = AboutCluster | AboutProxy | AboutExternalKey | AboutService
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,55 +129,126 @@ _REFUSALS: Mapping[Problem, type[KmsError]] = MappingProxyType(
         Problem.WRONG_TRUST_ANCHOR: IncorrectTrustAnchorException,
         Problem.NOT_RELATED: CloudHsmClusterNotRelatedException,
         Problem.XKS_PROXY_ACCESS_DENIED: XksProxyIncorrectAuthenticationCredentialException,
+        Problem.XKS_PROXY_NOT_AUTHENTICATED: XksProxyIncorrectAuthenticationCredentialException,
         Problem.XKS_PROXY_INVALID_CONFIGURATION: XksProxyInvalidConfigurationException,
         Problem.XKS_PROXY_INVALID_TLS_CONFIGURATION: XksProxyInvalidConfigurationException,
         Problem.XKS_PROXY_INVALID_RESPONSE: XksProxyInvalidResponseException,
+        Problem.XKS_PROXY_UNSUPPORTED: XksProxyInvalidResponseException,
         Problem.XKS_PROXY_NOT_REACHABLE: XksProxyUriUnreachableException,
         Problem.XKS_PROXY_TIMED_OUT: XksProxyUriUnreachableException,
+        Problem.XKS_PROXY_THROTTLED: XksProxyUriUnreachableException,
+        Problem.XKS_PROXY_UNHEALTHY: XksProxyUriUnreachableException,
         Problem.XKS_VPC_NOT_FOUND: XksProxyVpcEndpointServiceNotFoundException,
         Problem.XKS_VPC_INVALID: XksProxyVpcEndpointServiceInvalidConfigurationException,
         Problem.XKS_KEY_NOT_FOUND: XksKeyNotFoundException,
         Problem.XKS_KEY_UNFIT: XksKeyInvalidConfigurationException,
+        Problem.XKS_KEY_DISABLED: XksKeyInvalidConfigurationException,
     }
 )
 
 _CONNECTION_CODES: Mapping[Problem, str] = MappingProxyType(
     {
         Problem.CLUSTER_NOT_ACTIVE: "NETWORK_ERRORS",
-        Problem.INVALID_CREDENTIALS: "INVALID_CREDENTIALS",
         Problem.WRONG_TRUST_ANCHOR: "INTERNAL_ERROR",
+        Problem.XKS_PROXY_NOT_AUTHENTICATED: "INVALID_CREDENTIALS",
+        Problem.XKS_PROXY_UNHEALTHY: "XKS_PROXY_NOT_REACHABLE",
+        Problem.XKS_PROXY_THROTTLED: "XKS_PROXY_NOT_REACHABLE",
+        Problem.XKS_PROXY_UNSUPPORTED: "XKS_PROXY_INVALID_RESPONSE",
     }
 )
-"""Where ConnectionErrorCode has another word."""
+"""Where ConnectionErrorCode has another word. That of a proxy which throttles is UNVERIFIED."""
+
+_REJECTED = "The external key store proxy rejected the request because"
+_SEEN_REPEATEDLY = "If you see this error repeatedly,"
 
 _WORDS: Mapping[Problem, str] = MappingProxyType(
     {
-        Problem.XKS_PROXY_TIMED_OUT: "The external key store proxy did not respond in the time allotted.",
-        Problem.XKS_PROXY_ACCESS_DENIED: "The external key store proxy denied access to the operation.",
-        Problem.XKS_KEY_NOT_FOUND: "The external key store proxy could not find the external key.",
-        Problem.XKS_KEY_UNFIT: "The external key is not enabled, or is not configured for this operation.",
-        Problem.XKS_CIPHERTEXT: (
-            "The external key store proxy rejected the request because the specified ciphertext or additional "
-            "authenticated data is corrupted, missing, or otherwise invalid."
+        Problem.XKS_PROXY_NOT_REACHABLE: (
+            "KMS cannot communicate with the external key store proxy. This might be a transient network issue. "
+            f"{_SEEN_REPEATEDLY} verify that your external key store proxy is active and is connected to the network, "
+            "and that its endpoint URI is correct in your external key store."
         ),
-        Problem.XKS_PROXY_INVALID_RESPONSE: "The response of the external key store proxy is not valid.",
+        Problem.XKS_PROXY_TIMED_OUT: (
+            "The external key store proxy did not respond to the request in the time allotted. Retry the request. "
+            f"{_SEEN_REPEATEDLY} report it to your external key store proxy administrator."
+        ),
+        Problem.XKS_PROXY_NOT_AUTHENTICATED: (
+            f"{_REJECTED} it could not authenticate KMS. Verify the credentials for your external key store and update "
+            "if necessary."
+        ),
+        Problem.XKS_PROXY_ACCESS_DENIED: (
+            "The external key store proxy denied access to the operation. Verify that the user and the external key "
+            "are both authorized for this operation, and try the request again."
+        ),
+        Problem.XKS_PROXY_THROTTLED: f"{_REJECTED} its rate of requests was exceeded. Retry the request.",
+        Problem.XKS_PROXY_UNHEALTHY: (
+            "The external key store proxy is in an unhealthy state. If you see this message repeatedly, notify your "
+            "external key store proxy administrator."
+        ),
+        Problem.XKS_PROXY_UNSUPPORTED: f"{_REJECTED} it does not support the requested cryptographic operation.",
+        Problem.XKS_PROXY_INVALID_RESPONSE: (
+            f"KMS cannot interpret the response from the external key store proxy. {_SEEN_REPEATEDLY} consult your "
+            "external key store proxy administrator."
+        ),
+        Problem.XKS_PROXY_INVALID_CONFIGURATION: (
+            f"{_REJECTED} of an invalid URI path. Verify the URI path for your external key store and update if "
+            "necessary."
+        ),
+        Problem.XKS_PROXY_INVALID_TLS_CONFIGURATION: (
+            "KMS cannot establish a TLS connection to the external key store proxy. Verify the TLS configuration, "
+            "including its certificate."
+        ),
+        Problem.XKS_KEY_NOT_FOUND: f"{_REJECTED} it could not find the external key.",
+        Problem.XKS_KEY_UNFIT: f"{_REJECTED} the external key does not support the requested operation.",
+        Problem.XKS_KEY_DISABLED: f"{_REJECTED} the external key is not enabled in the external key manager.",
+        Problem.XKS_CIPHERTEXT: (
+            f"{_REJECTED} the specified ciphertext or additional authenticated data is corrupted, missing, or "
+            "otherwise invalid."
+        ),
+        Problem.XKS_INNER_CIPHERTEXT: (
+            "The ciphertext that the external key store proxy submitted for decryption, or the encryption context, is "
+            "corrupted, missing, or otherwise invalid."
+        ),
+    }
+)
+"""The texts of AWS's guide, but that about the rate (ours)."""
+
+_WORDS_OF_NEW_KEYS: Mapping[Problem, str] = MappingProxyType(
+    {
+        Problem.XKS_KEY_DISABLED: (
+            "The status of the external key must be ENABLED. The status of specified external key is DISABLED."
+        ),
+        Problem.XKS_KEY_UNFIT: "The key usage of the external key must include ENCRYPT and DECRYPT.",
     }
 )
 
 
 def refusal_of(problem: Problem) -> KmsError:
-    """What a caller hears who makes a store, changes one, or makes a key in one."""
+    """What a caller hears who makes a store or changes one."""
     refusal = _REFUSALS.get(problem, CloudHsmClusterInvalidConfigurationException)
-    return refusal(f"The custom key store's backing is not usable: {problem}.")
+    return refusal(_WORDS.get(problem, f"The custom key store's backing is not usable: {problem}."))
 
 
 def refusal_of_key(problem: Problem) -> KmsError:
     """What a caller hears whose new key cannot be in its store because of it."""
     if problem.name.startswith("XKS_KEY"):
-        return refusal_of(problem)
+        return _REFUSALS[problem](_WORDS_OF_NEW_KEYS.get(problem, _WORDS[problem]))
     if problem.name.startswith("XKS"):
-        return KMSInternalException(in_words(problem))
+        return CustomKeyStoreInvalidStateException(in_words(problem))
+    if problem is Problem.NETWORK_ERRORS:
+        return DependencyTimeoutException(LATE)
     return CloudHsmClusterInvalidConfigurationException(in_words(problem))
+
+
+def refusal_without_key(problem: Problem) -> KmsError:
+    """What a caller hears who asked a store's cluster for something that needs no key."""
+    if problem is Problem.NETWORK_ERRORS:
+        return DependencyTimeoutException(LATE)
+    return KMSInternalException(in_words(problem))
+
+
+LATE = "The system timed out while trying to fulfill the request. You can retry the request."
+"""Of a cluster that does not answer. Source: KMS API Reference, DependencyTimeoutException."""
 
 
 def connection_error_code(problem: Problem) -> str:
@@ -170,5 +257,5 @@ def connection_error_code(problem: Problem) -> str:
 
 
 def in_words(problem: Problem) -> str:
-    """What a caller hears whose key could not be used because of it. Observed is the text about the ciphertext."""
+    """What a caller hears whose key could not be used because of it."""
     return _WORDS.get(problem, f"KMS cannot communicate with the key store of this key: {problem}.")

@@ -15,7 +15,7 @@ from typing import Any
 
 from regionsim.hsm.key_store_port import ExternallySealed, KeyStorePort, ProxyRequest
 from regionsim.kms.ciphertext import MalformedBlob, build, parse
-from regionsim.kms.errors import InvalidCiphertextException, KmsError, KMSInternalException, KMSInvalidStateException
+from regionsim.kms.errors import InvalidCiphertextException, KmsError, KMSInvalidStateException
 from regionsim.kms.hsm_jobs import (
     CreateBackingKey,
     DataKeyGenerated,
@@ -30,7 +30,18 @@ from regionsim.kms.hsm_jobs import (
 )
 from regionsim.kms.key import KmsKey
 from regionsim.kms.key_stores import ConnectionState, KeyStore, brought_back
-from regionsim.kms.outside import AboutCluster, AboutProxy, Inquiry, OutsideError, Word, connection_error_code, in_words
+from regionsim.kms.outside import (
+    AboutCluster,
+    AboutProxy,
+    Inquiry,
+    OutsideError,
+    Problem,
+    Word,
+    connection_error_code,
+    in_words,
+    refusal_of_key,
+    refusal_without_key,
+)
 from regionsim.kms.plan import Call, Plan
 from regionsim.kms.writes import PutKey, PutKeyStore
 from regionsim.region.incarnation import Incarnation, key_lock, key_store_lock
@@ -94,7 +105,7 @@ class KeyStores:
         try:
             return await self._port.in_cluster(store.cluster_id, job)
         except OutsideError as error:
-            raise KMSInternalException(in_words(error.problem)) from None
+            raise refusal_without_key(error.problem) from None
 
     def _note(self, job: RequestJob, store: KeyStore, request: str) -> None:
         fields = {"job": type(job).__name__, "store": store.store_id, "request": request}
@@ -112,7 +123,7 @@ class KeyStores:
                 return await self._port.in_cluster(membership.cluster_id, job)
             return await self._through_proxy(job, store, key, call)
         except OutsideError as error:
-            raise _unusable(error) from None
+            raise _unusable(error, job) from None
 
     async def _through_proxy(self, job: RequestJob, store: KeyStore, key: KmsKey, call: Call) -> HsmAnswer:
         membership = key.regional.key_store
@@ -140,7 +151,11 @@ class KeyStores:
                 return replace(generated, blob=await self._sealed_again(asked, generated.blob, context))
             case Decrypt(blob=blob, context=context):
                 inner = await self._unsealed(asked, blob, context)
-                return await self._host.perform(replace(job, blob=inner), request=call.request_id)
+                try:
+                    return await self._host.perform(replace(job, blob=inner), request=call.request_id)
+                except InvalidCiphertextException:
+                    # The external key has opened it, and what was inside is none of ours.
+                    raise OutsideError(Problem.XKS_INNER_CIPHERTEXT) from None
             case _:
                 raise AssertionError(f"{type(job).__name__} is for no key of an external key store")
 
@@ -202,5 +217,7 @@ def _health_of(store: KeyStore) -> Inquiry:
     return AboutCluster(cluster_id=store.cluster_id, hsm_count=1, password=store.password)
 
 
-def _unusable(error: OutsideError) -> KmsError:
+def _unusable(error: OutsideError, job: RequestJob) -> KmsError:
+    if isinstance(job, CreateBackingKey):
+        return refusal_of_key(error.problem)
     return KMSInvalidStateException(in_words(error.problem))

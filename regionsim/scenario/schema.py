@@ -274,12 +274,13 @@ def _fault_parameter(parameter: Parameter) -> Schema:
         Kind.TWO_REGIONS: {"type": "array", "items": region, "minItems": 2, "maxItems": 2, "uniqueItems": True},
         Kind.GROUPS: {"type": "array", "items": {"type": "array", "items": region}},
         Kind.PROBABILITY: _ref(Takes.PROBABILITY),
-        Kind.CHOICE: {"enum": list(parameter.choices)},
+        Kind.CHOICE: {"enum": [choice.value for choice in parameter.choices]},
         Kind.DURATION: _ref(Takes.DURATION),
         Kind.SKEW: {"type": "string", "pattern": "^[+-]?[0-9]"},
         Kind.FACTOR: {"type": "number", **within},
         Kind.COUNT: {"type": "integer", **within},
         Kind.FLAG: {"type": "boolean"},
+        Kind.KEEPER: {"type": "string", "minLength": 1},
     }
     return takes[parameter.kind]
 

@@ -371,7 +371,14 @@ class Simulation:
             )
 
         over_http = XksClient(name, world.xks_proxies, WallClock()) if world.xks_proxies and is_real_time() else None
-        self.key_stores[name] = SimulatedStores(name, entropy=ground.entropy, clock=ground.clock, over_http=over_http)
+        self.key_stores[name] = SimulatedStores(
+            name,
+            entropy=ground.entropy,
+            clock=ground.clock,
+            over_http=over_http,
+            faults=lambda: self.faults,
+            on_fault_met=self.fault_tally.met,
+        )
         surroundings = Surroundings(
             fleet=fleet,
             key_stores=self.key_stores[name],

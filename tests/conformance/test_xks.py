@@ -77,9 +77,9 @@ def test_a_proxy_that_works_and_then_fails_in_every_way(world: Any, proxy: Proxy
             kms.create_key(XksKeyId=key_id, **making)
         assert code_of(error) == code
     for change, text in (
-        ({"delay_s": 0.4}, "did not respond in the time allotted"),
-        ({"nonsense": b"<html>"}, "is not valid"),
-        ({"secret": "another"}, "denied access"),
+        ({"delay_s": 0.4}, "did not respond to the request in the time allotted"),
+        ({"nonsense": b"<html>"}, "KMS cannot interpret the response"),
+        ({"secret": "another"}, "could not authenticate KMS"),
         ({"keys": {}}, "could not find the external key"),
     ):
         before = {name: getattr(proxy, name) for name in change}
@@ -110,3 +110,24 @@ def test_a_store_is_not_made_on_a_proxy_that_does_not_answer_well(world: Any, pr
         for name, value in before.items():
             setattr(proxy, name, value)
     assert kms.describe_custom_key_stores()["CustomKeyStores"] == []
+
+
+def test_faults_come_between_kms_and_a_real_proxy(world: Any, proxy: Proxy) -> None:
+    kms = world.client("kms", region="us-east-1")
+    store_id = connected(world, kms)
+    key_id = kms.create_key(Origin="EXTERNAL_KEY_STORE", CustomKeyStoreId=store_id, XksKeyId="key-1")["KeyMetadata"][
+        "KeyId"
+    ]
+    asked = len(proxy.asked)
+    for word, more, text in (
+        ("xks_proxy_outage", {}, "KMS cannot communicate with the external key store proxy"),
+        ("xks_proxy_slow", {"latency": "1s"}, "did not respond to the request in the time allotted"),
+        ("xks_proxy_errors", {"answer": "denied"}, "denied access to the operation"),
+    ):
+        with world.fault(word, region="us-east-1", **more), pytest.raises(ClientError) as error:
+            kms.encrypt(KeyId=key_id, Plaintext=b"order")
+        assert code_of(error) == "KMSInvalidStateException"
+        assert text in str(error.value)
+    assert len(proxy.asked) == asked
+    kms.encrypt(KeyId=key_id, Plaintext=b"order")
+    assert len(proxy.asked) == asked + 1

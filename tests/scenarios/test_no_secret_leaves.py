@@ -34,6 +34,7 @@ NOTHING_REPLICATED = frozenset(
         "database-that-lost-its-key",
         "deletion-found-by-a-service",
         "ebs-volume-will-not-attach",
+        "external-key-manager-outage",
         "key-agreement",
         "lockout-refused",
         "organization-levels",

@@ -15,10 +15,17 @@ ON_CLUSTER: dict[str, Any] = {
     "TrustAnchorCertificate": ANCHOR,
     "KeyStorePassword": "kmsPswd",
 }
+PRIVATE_SERVICE = "com.amazonaws.vpce.us-east-1.vpce-svc-0123456789"
 ON_PROXY: dict[str, Any] = {
     "CustomKeyStoreType": "EXTERNAL_KEY_STORE",
     "XksProxyConnectivity": "PUBLIC_ENDPOINT",
     "XksProxyUriEndpoint": ENDPOINT,
     "XksProxyUriPath": PATH,
     "XksProxyAuthenticationCredential": CREDENTIAL,
+}
+ON_PRIVATE_PROXY: dict[str, Any] = {
+    **ON_PROXY,
+    "XksProxyConnectivity": "VPC_ENDPOINT_SERVICE",
+    "XksProxyUriEndpoint": "https://private.example.com",
+    "XksProxyVpcEndpointServiceName": PRIVATE_SERVICE,
 }

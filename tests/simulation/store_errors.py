@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
+from regionsim.faults.kinds import CloudHsmOutage, Fault, ServiceState, XksVpcServiceBroken
 from regionsim.hsm.simulated_stores import Cluster, ExternalKey, Proxy
 from regionsim.kms.outside import Problem
-from tests.simulation.key_stores import ADDRESS, CLUSTER, CREDENTIAL, ON_CLUSTER, ON_PROXY, OTHER_CLUSTER
+from tests.simulation.key_stores import (
+    ADDRESS,
+    CLUSTER,
+    CREDENTIAL,
+    ON_CLUSTER,
+    ON_PRIVATE_PROXY,
+    ON_PROXY,
+    OTHER_CLUSTER,
+    PRIVATE_SERVICE,
+)
 from tests.simulation.one_region import HERE, OneRegion
 
 Tried = Callable[..., Awaitable[None]]
@@ -18,8 +29,7 @@ PROXY_PROBLEMS = (
     Problem.XKS_PROXY_INVALID_CONFIGURATION,
     Problem.XKS_PROXY_INVALID_RESPONSE,
 )
-SERVICE = "com.amazonaws.vpce.us-east-1.vpce-svc-0123456789"
-PRIVATE = {"XksProxyConnectivity": "VPC_ENDPOINT_SERVICE", "XksProxyVpcEndpointServiceName": SERVICE}
+PRIVATE = {"XksProxyConnectivity": "VPC_ENDPOINT_SERVICE", "XksProxyVpcEndpointServiceName": PRIVATE_SERVICE}
 SECOND_PATH = "/b/kms/xks/v1"
 
 
@@ -30,6 +40,16 @@ async def stores(kms: OneRegion) -> tuple[str, str]:
         for name, backing in (("ours", ON_CLUSTER), ("theirs", ON_PROXY))
     ]
     return made[0]["CustomKeyStoreId"], made[1]["CustomKeyStoreId"]
+
+
+@contextmanager
+def broken(kms: OneRegion, fault: Fault) -> Iterator[None]:
+    """The fault is on while the block runs."""
+    name = kms.simulation.begin_fault(fault)
+    try:
+        yield
+    finally:
+        kms.simulation.end_fault(name)
 
 
 async def describe(kms: OneRegion, tried: Tried) -> None:
@@ -79,6 +99,9 @@ async def create(kms: OneRegion, tried: Tried) -> None:
     outside.makes_what_is_missing = False
     await tried(CustomKeyStoreName="ours", **{**ON_CLUSTER, "CloudHsmClusterId": OTHER_CLUSTER})
     outside.makes_what_is_missing = True
+    for state in ServiceState:
+        with broken(kms, XksVpcServiceBroken(region=HERE, state=state)):
+            await tried(CustomKeyStoreName="private", **ON_PRIVATE_PROXY)
     outside.clusters.clear()
     outside.proxies.clear()
     await stores(kms)
@@ -123,7 +146,12 @@ async def _update_address(kms: OneRegion, tried: Tried, theirs: str) -> None:
     await tried(CustomKeyStoreId=theirs, XksProxyUriPath=SECOND_PATH)
     await tried(CustomKeyStoreId=theirs, **PRIVATE)
     elsewhere = {**ON_PROXY, **PRIVATE, "XksProxyUriEndpoint": "https://private.example.com"}
-    await kms.call("alice", "CreateCustomKeyStore", CustomKeyStoreName="private", **elsewhere)
+    private = (await kms.call("alice", "CreateCustomKeyStore", CustomKeyStoreName="private", **elsewhere))[
+        "CustomKeyStoreId"
+    ]
+    for state in ServiceState:
+        with broken(kms, XksVpcServiceBroken(region=HERE, state=state)):
+            await tried(CustomKeyStoreId=private, XksProxyUriPath=SECOND_PATH)
     await tried(CustomKeyStoreId=theirs, **PRIVATE, XksProxyUriEndpoint="https://another.example.com")
 
 
@@ -136,6 +164,8 @@ async def create_key(kms: OneRegion, tried: Tried) -> None:
     for store_id in (ours, theirs):
         await kms.call("alice", "ConnectCustomKeyStore", CustomKeyStoreId=store_id)
     await kms.sleep_seconds(301)
+    with broken(kms, CloudHsmOutage(region=HERE)):
+        await tried(**on_cluster)
     outside = kms.simulation.key_stores[HERE]
     outside.clusters[CLUSTER].hsm_count = 1
     await tried(**on_cluster)
@@ -148,8 +178,13 @@ async def create_key(kms: OneRegion, tried: Tried) -> None:
 
 
 async def generate_random(kms: OneRegion, tried: Tried) -> None:
-    for store_id in ("cks-none", *await stores(kms)):
+    ours, theirs = await stores(kms)
+    for store_id in ("cks-none", ours, theirs):
         await tried(NumberOfBytes=8, CustomKeyStoreId=store_id)
+    await kms.call("alice", "ConnectCustomKeyStore", CustomKeyStoreId=ours)
+    await kms.sleep_seconds(301)
+    with broken(kms, CloudHsmOutage(region=HERE)):
+        await tried(NumberOfBytes=8, CustomKeyStoreId=ours)
 
 
 OWN: dict[str, Callable[[OneRegion, Tried], Awaitable[None]]] = {

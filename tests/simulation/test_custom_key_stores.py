@@ -172,7 +172,7 @@ async def test_a_cluster_that_does_not_let_kms_in(kms: OneRegion, change: dict[s
         ({"is_reachable": False}, "XKS_PROXY_NOT_REACHABLE"),
         ({"is_healthy": False}, "XKS_PROXY_NOT_REACHABLE"),
         ({"latency_ns": 600_000_000}, "XKS_PROXY_TIMED_OUT"),
-        ({"secret": "another"}, "XKS_PROXY_ACCESS_DENIED"),
+        ({"secret": "another"}, "INVALID_CREDENTIALS"),
         ({"is_sound": False}, "XKS_PROXY_INVALID_RESPONSE"),
     ],
 )
@@ -431,9 +431,9 @@ async def test_a_cluster_that_has_lost_its_second_hsm_takes_no_new_key(kms: OneR
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        ({"is_reachable": False}, "XKS_PROXY_NOT_REACHABLE"),
-        ({"latency_ns": 600_000_000}, "did not respond in the time allotted"),
-        ({"secret": "another"}, "denied access"),
+        ({"is_reachable": False}, "KMS cannot communicate with the external key store proxy."),
+        ({"latency_ns": 600_000_000}, "did not respond to the request in the time allotted"),
+        ({"secret": "another"}, "it could not authenticate KMS"),
     ],
 )
 @one_region()

@@ -257,20 +257,18 @@ ELSEWHERE: dict[tuple[str, str], str] = {
 """(operation, error) -> the test that meets it."""
 
 _ALL_STATES = "the guide's table lets it through in every state"
-_VPC = "there is no VPC whose endpoint services could be looked up"
 NEVER: dict[tuple[str, str], str] = {
-    ("*", "DependencyTimeoutException"): "what a Region depends on is late, or fails; nothing gives up waiting for it",
+    **{
+        (operation, "DependencyTimeoutException"): "its keys' cluster is the only thing that may be late, and is told of otherwise"
+        for operation in sorted(REGISTRY)
+        if operation not in ("CreateKey", "GenerateRandom")
+    },
     **{
         (operation, "KMSInvalidStateException"): _ALL_STATES
         for operation in (
             "DeleteAlias", "GetKeyPolicy", "GetKeyRotationStatus", "ListGrants", "ListKeyPolicies", "ListKeyRotations",
             "PutKeyPolicy", "RetireGrant", "RevokeGrant",
         )
-    },
-    **{
-        (operation, f"XksProxyVpcEndpointService{what}Exception"): _VPC
-        for operation in ("CreateCustomKeyStore", "UpdateCustomKeyStore")
-        for what in ("InvalidConfiguration", "NotFound")
     },
     ("CreateAlias", "InvalidAliasNameException"): "a name that is not well formed is a ValidationException (recorded)",
     ("CreateKey", "InvalidArnException"): "no parameter of it is an ARN",

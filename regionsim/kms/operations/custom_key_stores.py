@@ -34,7 +34,7 @@ from regionsim.kms.key_stores import (
     put_away,
 )
 from regionsim.kms.metadata import epoch_seconds
-from regionsim.kms.outside import AboutCluster, AboutProxy, Inquiry, refusal_of
+from regionsim.kms.outside import AboutCluster, AboutProxy, AboutService, Inquiry, Problem, refusal_of
 from regionsim.kms.pages import page, read_marker
 from regionsim.kms.permission import require_without_key
 from regionsim.kms.plan import Call, Operation, Outcome, Plan, Reads, View
@@ -193,6 +193,10 @@ class KeyStoreRequest:
     custom_key_store_id: str
 
 
+_SEEN_AT_ONCE = (Problem.CLUSTER_NOT_ACTIVE, Problem.INSUFFICIENT_CLOUDHSM_HSMS)
+"""What a request to connect is refused for; what else is wrong with a cluster shows as the connection fails."""
+
+
 class ConnectCustomKeyStore(Operation[KeyStoreRequest]):
     """Begins to connect the store, unless it is, or is being, connected."""
 
@@ -210,7 +214,11 @@ class ConnectCustomKeyStore(Operation[KeyStoreRequest]):
         plan = Plan(call=call, request=request, region=view.region, now_ns=view.now_ns, key_store=store)
         if store.state is not ConnectionState.DISCONNECTED or store.cluster_id is None:
             return plan
-        return _asked(view, plan, AboutCluster(cluster_id=store.cluster_id, hsm_count=1))
+        if view.outside_word is None:
+            return replace(plan, inquiry=AboutCluster(cluster_id=store.cluster_id, hsm_count=1))
+        if view.outside_word.problem in _SEEN_AT_ONCE:
+            raise refusal_of(view.outside_word.problem)
+        return plan
 
     def answer(self, plan: Plan[KeyStoreRequest], answer: HsmAnswer | None) -> Outcome:
         store = plan.one_store
@@ -415,10 +423,12 @@ def _require_free(store: KeyStore, others: tuple[KeyStore, ...]) -> None:
         )
 
 
-def _question_about(store: KeyStore, *, is_new: bool, before: KeyStore | None = None) -> Inquiry | None:
-    """What must be known of a store's backing before it is made or changed; None where that can wait."""
+def _question_about(store: KeyStore, *, is_new: bool, before: KeyStore | None = None) -> Inquiry:
+    """What must be known of a store's backing before it is made or changed. A proxy behind a VPC endpoint service is
+    asked from the first change on: a new store only needs the service."""
     if store.proxy is not None:
-        return AboutProxy(proxy=store.proxy) if store.proxy.connectivity == PUBLIC else None
+        is_public = store.proxy.connectivity == PUBLIC
+        return AboutProxy(proxy=store.proxy) if is_public or not is_new else AboutService(proxy=store.proxy)
     assert store.cluster_id is not None, "a store has a cluster or a proxy"
     has_moved = before is not None and before.cluster_id != store.cluster_id
     return AboutCluster(
@@ -428,10 +438,8 @@ def _question_about(store: KeyStore, *, is_new: bool, before: KeyStore | None = 
     )
 
 
-def _asked(view: View, plan: Plan[Any], inquiry: Inquiry | None) -> Plan[Any]:
+def _asked(view: View, plan: Plan[Any], inquiry: Inquiry) -> Plan[Any]:
     """The plan, with what is still to be asked, or as the answer lets it be. Errors: what the answer refuses."""
-    if inquiry is None:
-        return plan
     if view.outside_word is None:
         return replace(plan, inquiry=inquiry)
     if view.outside_word.problem is not None:

@@ -4,6 +4,9 @@ from regionsim.faults.kinds import (
     KINDS,
     AzOutage,
     ClockSkew,
+    CloudHsmHsmsLost,
+    CloudHsmOutage,
+    CloudHsmUserLockedOut,
     ControlPlaneOutage,
     DiskErrors,
     DiskFull,
@@ -24,9 +27,15 @@ from regionsim.faults.kinds import (
     LinkSlow,
     OutageMode,
     Partition,
+    ProxyAnswer,
     RegionCrash,
     RegionOutage,
+    ServiceState,
     Throttle,
+    XksProxyErrors,
+    XksProxyOutage,
+    XksProxySlow,
+    XksVpcServiceBroken,
 )
 from regionsim.faults.vocabulary import (
     ACTED_ON,
@@ -124,6 +133,44 @@ FORMS: list[tuple[dict[str, object], Fault, str]] = [
     ({"throttle": {"region": US, "factor": 0.1}}, Throttle(region=US, factor=0.1), "throttle x0.1 us-east-1"),
     ({"control_plane_outage": US}, ControlPlaneOutage(region=US), "control_plane_outage us-east-1"),
     ({"dns_outage": US}, DnsOutage(region=US), "dns_outage us-east-1"),
+    ({"xks_proxy_outage": US}, XksProxyOutage(region=US), "xks_proxy_outage us-east-1"),
+    (
+        {"xks_proxy_outage": {"region": US, "proxy": "https://k.example"}},
+        XksProxyOutage(region=US, proxy="https://k.example"),
+        "xks_proxy_outage us-east-1 (https://k.example)",
+    ),
+    (
+        {"xks_proxy_slow": {"region": US, "latency": "200ms"}},
+        XksProxySlow(region=US, latency_ns=200 * MS),
+        "xks_proxy_slow +200ms us-east-1",
+    ),
+    (
+        {"xks_proxy_errors": {"region": US, "answer": "throttled", "probability": "5%"}},
+        XksProxyErrors(region=US, answer=ProxyAnswer.THROTTLED, probability=0.05),
+        "xks_proxy_errors throttled 5% us-east-1",
+    ),
+    (
+        {"xks_proxy_errors": {"region": US, "answer": "denied"}},
+        XksProxyErrors(region=US, answer=ProxyAnswer.DENIED),
+        "xks_proxy_errors denied us-east-1",
+    ),
+    ({"cloudhsm_outage": US}, CloudHsmOutage(region=US), "cloudhsm_outage us-east-1"),
+    (
+        {"cloudhsm_hsms_lost": {"region": US, "hsms": 1, "cluster": "cluster-a"}},
+        CloudHsmHsmsLost(region=US, hsms=1, cluster="cluster-a"),
+        "cloudhsm_hsms_lost us-east-1 (1 HSM, cluster-a)",
+    ),
+    (
+        {"cloudhsm_user_locked_out": {"region": US, "cluster": "cluster-a"}},
+        CloudHsmUserLockedOut(region=US, cluster="cluster-a"),
+        "cloudhsm_user_locked_out us-east-1 (cluster-a)",
+    ),
+    ({"xks_vpc_service_broken": US}, XksVpcServiceBroken(region=US), "xks_vpc_service_broken missing us-east-1"),
+    (
+        {"xks_vpc_service_broken": {"region": US, "state": "unfit"}},
+        XksVpcServiceBroken(region=US, state=ServiceState.UNFIT),
+        "xks_vpc_service_broken unfit us-east-1",
+    ),
 ]
 
 
@@ -145,8 +192,10 @@ def test_regions_of() -> None:
     assert regions_of(Partition(groups=((US,), (EU, AP)))) == (US, EU, AP)
 
 
-def test_the_words_are_those_of_the_interface() -> None:
-    assert " ".join(FAULT_WORDS) == (
+def test_the_words_are_those_of_the_interface_and_those_of_key_stores() -> None:
+    of_stores = {name for name in FAULT_WORDS if name.startswith(("xks_", "cloudhsm_"))}
+    assert len(of_stores) == 7
+    assert " ".join(name for name in FAULT_WORDS if name not in of_stores) == (
         "region_outage region_crash region_data_loss az_outage hsm_offline hsm_zeroised hsm_slow hsm_errors "
         "link_cut link_one_way link_slow link_loss link_duplicate link_reorder partition disk_slow disk_errors "
         "disk_full disk_torn_write clock_skew throttle control_plane_outage dns_outage iam_outage"
@@ -196,6 +245,14 @@ MISTAKES: list[tuple[object, tuple[str | int, ...], str, str]] = [
     ({"region_outage": {"region": US, "mode": 3}}, ("region_outage", "mode"), "cannot be 3", "hang, refuse"),
     ({"region_outage": {"regions": US}}, ("region_outage", "regions"), "has no 'regions'", "did you mean 'region'?"),
     ({"region_outage": {1: US}}, ("region_outage", "1"), "has no '1'", "mode, region"),
+    ({"xks_proxy_outage": {"region": US, "proxy": 3}}, ("xks_proxy_outage", "proxy"), "proxy cannot be 3", "endpoint"),
+    ({"cloudhsm_outage": {"region": US, "cluster": ""}}, ("cloudhsm_outage", "cluster"), "cannot be ''", "its id"),
+    (
+        {"xks_proxy_errors": {"region": US, "answer": "deny"}},
+        ("xks_proxy_errors", "answer"),
+        "answer cannot be 'deny'",
+        "did you mean 'denied'?",
+    ),
     ({"link_cut": US}, ("link_cut",), "wanted two Regions, found 'us-east-1'", "[us-east-1, eu-west-1]"),
     ({"link_cut": [US]}, ("link_cut",), "wanted two Regions", "[us-east-1, eu-west-1]"),
     ({"link_cut": [US, EU, AP]}, ("link_cut",), "wanted two Regions", ""),
