@@ -2,7 +2,8 @@
 
 A job of a key that a cluster keeps is done by the cluster. A job of a key with an external key is done by our HSMs and
 by the external key's proxy: what our HSMs have encrypted is encrypted once more, and to decrypt it the proxy comes
-first. ReEncrypt between keepers is two jobs; else a call has one.
+first. A call has one job. ReEncrypt to or from a cluster is the exception: the plaintext has to pass from one keeper's
+HSMs to the other's, so it is one job of each.
 
 Source: KMS Developer Guide, "Custom key stores" and "How external key stores work" (double encryption).
 """
@@ -30,6 +31,7 @@ from regionsim.kms.hsm_jobs import (
 )
 from regionsim.kms.key import KmsKey
 from regionsim.kms.key_stores import ConnectionState, KeyStore, brought_back
+from regionsim.kms.key_usages import require_plaintext_fits
 from regionsim.kms.outside import (
     AboutCluster,
     AboutProxy,
@@ -90,13 +92,49 @@ class KeyStores:
         if plan.key_store is not None:
             return await self._in_store(job, plan.key_store, call.request_id)
         if isinstance(job, ReEncrypt):
-            source, destination = plan.keys
-            decrypt = Decrypt(material=job.source, blob=job.blob, context=job.source_context)
+            return await self._reencrypt(job, *plan.keys, call=call)
+        return await self._perform(job, plan.key, call)
+
+    async def _reencrypt(self, job: ReEncrypt, source: KmsKey, destination: KmsKey, *, call: Call) -> HsmAnswer:
+        """Errors: KmsError."""
+        cluster_id = _cluster_of(source)
+        if cluster_id != _cluster_of(destination):
+            decrypt = Decrypt(
+                material=job.source,
+                blob=job.blob,
+                context=job.source_context,
+                spec=job.source_spec,
+                algorithm=job.source_algorithm,
+            )
             opened = await self._perform(decrypt, source, call)
             assert isinstance(opened, Decrypted)
-            encrypt = Encrypt(material=job.destination, plaintext=opened.plaintext, context=job.destination_context)
+            require_plaintext_fits(job.destination_spec, job.destination_algorithm, opened.plaintext)
+            encrypt = Encrypt(
+                material=job.destination,
+                plaintext=opened.plaintext,
+                context=job.destination_context,
+                spec=job.destination_spec,
+                algorithm=job.destination_algorithm,
+            )
             return await self._perform(encrypt, destination, call)
-        return await self._perform(job, plan.key, call)
+        if cluster_id is not None:
+            return await self._perform(job, source, call)
+        try:
+            return await self._reencrypt_here(job, source, destination, call)
+        except OutsideError as error:
+            raise _unusable(error, job) from None
+
+    async def _reencrypt_here(self, job: ReEncrypt, source: KmsKey, destination: KmsKey, call: Call) -> HsmAnswer:
+        """One visit to our HSMs, between the proxies of the keys that have one. Errors: KmsError, OutsideError."""
+        if source.regional.key_store is not None:
+            asked = self._asked_of_proxy(job, source, call)
+            job = replace(job, blob=await self._unsealed(asked, job.blob, job.source_context))
+        made = await self._host.perform(job, request=call.request_id)
+        assert isinstance(made, Encrypted)
+        if destination.regional.key_store is None:
+            return made
+        asked = self._asked_of_proxy(job, destination, call)
+        return replace(made, blob=await self._sealed_again(asked, made.blob, job.destination_context))
 
     async def _in_store(self, job: RequestJob, store: KeyStore, request: str) -> HsmAnswer:
         """The job of no key, by a store's cluster. Errors: KmsError."""
@@ -115,22 +153,29 @@ class KeyStores:
         membership = key.regional.key_store
         if membership is None:
             return await self._host.perform(job, request=call.request_id)
-        store = self._host.state.key_store(membership.store_id)
-        assert store is not None, "a store goes after its keys"
-        self._note(job, store, call.request_id)
         try:
             if membership.cluster_id is not None:
+                self._note(job, self._store_of(key), call.request_id)
                 return await self._port.in_cluster(membership.cluster_id, job)
-            return await self._through_proxy(job, store, key, call)
+            return await self._through_proxy(job, key, call)
         except OutsideError as error:
             raise _unusable(error, job) from None
 
-    async def _through_proxy(self, job: RequestJob, store: KeyStore, key: KmsKey, call: Call) -> HsmAnswer:
+    def _store_of(self, key: KmsKey) -> KeyStore:
         membership = key.regional.key_store
+        assert membership is not None, "the key is in a store"
+        store = self._host.state.key_store(membership.store_id)
+        assert store is not None, "a store goes after its keys"
+        return store
+
+    def _asked_of_proxy(self, job: RequestJob, key: KmsKey, call: Call) -> ProxyRequest:
+        """What goes along when the key's proxy is asked; it is noted that it is."""
+        store, membership = self._store_of(key), key.regional.key_store
+        self._note(job, store, call.request_id)
         assert store.proxy is not None, "an external key store has a proxy"
         assert membership is not None, "and this key is in it"
         assert membership.xks_key_id is not None, "with an external key of its own"
-        asked = ProxyRequest(
+        return ProxyRequest(
             proxy=store.proxy,
             xks_key_id=membership.xks_key_id,
             aws_principal_arn=call.caller.arn,
@@ -138,6 +183,9 @@ class KeyStores:
             kms_operation=call.operation,
             kms_request_id=call.request_id,
         )
+
+    async def _through_proxy(self, job: RequestJob, key: KmsKey, call: Call) -> HsmAnswer:
+        asked = self._asked_of_proxy(job, key, call)
         match job:
             case CreateBackingKey():
                 return await self._host.perform(job, request=call.request_id)
@@ -208,6 +256,12 @@ class KeyStores:
             self._host.trace.emit(self._host.region, "key_store_not_stored", error=type(error).__name__)
             return False
         return True
+
+
+def _cluster_of(key: KmsKey) -> str | None:
+    """The cluster that keeps the key; None where our HSMs do, with an external key around it or without."""
+    membership = key.regional.key_store
+    return None if membership is None else membership.cluster_id
 
 
 def _health_of(store: KeyStore) -> Inquiry:
