@@ -20,17 +20,14 @@ UNSTABLE = ("audit_segments", "last_uses", "sqlite_sequence")
 
 
 def signed(url, operation, body, *, region="us-east-1", key=GOOD, service="kms", headers=None):
-    """The bytes of a signed request."""
-    asked = AWSRequest(
-        method="POST",
-        url=url,
-        data=body,
-        headers={
-            "Content-Type": "application/x-amz-json-1.1",
-            "X-Amz-Target": f"TrentService.{operation}",
-            **(headers or {}),
-        },
-    )
+    """The bytes of a signed request; a header that is given as None is left out."""
+    wanted = {
+        "Content-Type": "application/x-amz-json-1.1",
+        "X-Amz-Target": f"TrentService.{operation}",
+        **(headers or {}),
+    }
+    sent = {name: value for name, value in wanted.items() if value is not None}
+    asked = AWSRequest(method="POST", url=url, data=body, headers=sent)
     SigV4Auth(Credentials(*key), service, region).add_auth(asked)
     return request(url, body, list(asked.headers.items()))
 

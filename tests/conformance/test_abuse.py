@@ -151,6 +151,14 @@ def test_an_operation_that_is_not_there(server, operation):
     assert (answer[0], code_of(answer)) == (400, "UnknownOperationException")
 
 
+def test_no_operation_at_all(server):
+    """A request is signed as well without a target: which headers are signed is the caller's choice."""
+    body = change(server)
+    asked = signed(server.url, "UpdateKeyDescription", body, headers={"X-Amz-Target": None})
+    (answer,) = exchange(server.url, asked)
+    assert (answer[0], code_of(answer)) == (400, "UnknownOperationException")
+
+
 @pytest.mark.parametrize(
     "body",
     [

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from regionsim.client.settings import ClientSettings
 from regionsim.faults.kinds import LinkCut, LinkLoss, RegionCrash, RegionOutage
 from regionsim.kms.errors import (
     AccessDeniedException,
@@ -21,7 +22,9 @@ from regionsim.kms.errors import (
 from regionsim.kms.key import KeyState
 from regionsim.runtime.tasks import now_ns
 from regionsim.runtime.virtual_loop import NS_PER_SECOND
-from tests.simulation.many_regions import AP, EU, US, Play, play
+from tests.simulation.many_regions import ACCOUNT, AP, EU, US, Play, play
+
+ARN = "arn:aws:kms:{}:" + ACCOUNT + ":key/"
 
 
 def test_a_replica_is_creating_then_enabled_and_decrypts_what_the_primary_encrypted(tmp_path: Path) -> None:
@@ -87,6 +90,7 @@ def test_replicate_key_is_refused_where_aws_refuses_it(tmp_path: Path) -> None:
         assert isinstance(here, AlreadyExistsException)
         from_replica = await world.refused(EU, "ReplicateKey", KeyId=key_id, ReplicaRegion=AP)
         assert isinstance(from_replica, UnsupportedOperationException)
+        assert from_replica.message == f"{ARN.format(EU)}{key_id} is not a multi-region primary key."
         nowhere = await world.refused(US, "ReplicateKey", KeyId=key_id, ReplicaRegion="cn-north-1")
         assert isinstance(nowhere, ValidationException)
         stranger = await world.refused(US, "ReplicateKey", caller="mallory", KeyId=key_id, ReplicaRegion=AP)
@@ -164,7 +168,9 @@ def test_a_primary_move_swaps_the_roles_and_both_ends_are_updating_meanwhile(tmp
         assert world.key(US, key_id).state is KeyState.UPDATING
         updating = await world.refused(US, "DisableKey", KeyId=key_id)
         assert isinstance(updating, KMSInvalidStateException)
-        assert updating.message.endswith(" is updating.")
+        assert updating.message == f"{ARN.format(US)}{key_id} is updating."
+        for operation in ("EnableKey", "ScheduleKeyDeletion"):
+            assert (await world.refused(US, operation, KeyId=key_id)).message == updating.message
         await world.call(US, "Decrypt", CiphertextBlob=sealed["CiphertextBlob"])
         await world.until(lambda: world.key(EU, key_id).is_primary)
         assert world.key(EU, key_id).state is KeyState.UPDATING
@@ -174,6 +180,10 @@ def test_a_primary_move_swaps_the_roles_and_both_ends_are_updating_meanwhile(tmp
             assert world.key(region, key_id).state is KeyState.ENABLED
             assert world.key(region, key_id).shared.primary_region == EU
         assert world.key(EU, key_id).shared.replica_regions == (US, AP)
+        for region, kind in ((US, "REPLICA"), (EU, "PRIMARY"), (AP, "REPLICA")):
+            metadata = (await world.call(region, "DescribeKey", KeyId=key_id))["KeyMetadata"]
+            assert metadata["Arn"] == f"{ARN.format(region)}{key_id}"
+            assert metadata["MultiRegionConfiguration"]["MultiRegionKeyType"] == kind
         await world.call(EU, "RotateKeyOnDemand", KeyId=key_id)
         await world.settled()
         assert world.key(AP, key_id).shared.rotation_count == 1
@@ -269,6 +279,32 @@ def test_everything_converges_over_links_that_lose_a_third(tmp_path: Path, seed:
         await world.settled()
 
     play(script, tmp_path, seed=seed)
+
+
+def test_a_replica_serves_without_its_primary_s_region_and_takes_nothing_that_is_the_primary_s(tmp_path: Path) -> None:
+    async def script(world: Play) -> None:
+        key_id = await world.multi_region_key(US, EU)
+        blob = (await world.call(US, "Encrypt", KeyId=key_id, Plaintext=b"order 4711"))["CiphertextBlob"]
+        world.break_with(RegionOutage(region=US))
+
+        assert (await world.call(EU, "Decrypt", CiphertextBlob=blob))["Plaintext"] == b"order 4711"
+        assert await world.call(EU, "Encrypt", KeyId=key_id, Plaintext=b"x")
+        for operation, parameters in (
+            ("ReplicateKey", {"ReplicaRegion": AP}),
+            ("UpdatePrimaryRegion", {"PrimaryRegion": EU}),
+        ):
+            primary_s = await world.client_call(
+                ClientSettings(regions=(US,), near=EU), operation, {"KeyId": key_id, **parameters}
+            )
+            assert primary_s.error == "ConnectTimeout"
+            replica_s = await world.refused(EU, operation, KeyId=key_id, **parameters)
+            assert isinstance(replica_s, UnsupportedOperationException)
+        named = await world.refused(EU, "Encrypt", KeyId=f"{ARN.format(US)}{key_id}", Plaintext=b"x")
+        assert (named.code, named.message) == ("NotFoundException", f"Invalid arn {US}")
+        world.heal()
+        await world.settled()
+
+    play(script, tmp_path)
 
 
 def test_an_outage_loses_nothing(tmp_path: Path) -> None:

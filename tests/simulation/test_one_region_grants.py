@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
+
+import pytest
 
 from tests.simulation.one_region import AWAY, HOME, OneRegion, one_region
 
@@ -63,6 +66,13 @@ async def test_a_deny_wins_over_a_grant(kms: OneRegion) -> None:
     await granted(kms, key)
     kms.give("bob", {"Effect": "Deny", "Action": "kms:Encrypt", "Resource": "*"})
     assert await code(kms, "bob", "Encrypt", KeyId=key, Plaintext=b"x") == DENIED
+    await granted(kms, key, APP)
+    assert await code(kms, "role/app", "Encrypt", KeyId=key, Plaintext=b"x") == "ok"
+    statement = {"Principal": {"AWS": "*"}, "Action": "kms:Encrypt", "Resource": "*", "Effect": "Deny"}
+    document = json.loads((await kms.call("alice", "GetKeyPolicy", KeyId=key))["Policy"])
+    document["Statement"].append(statement)
+    await kms.call("alice", "PutKeyPolicy", KeyId=key, Policy=json.dumps(document))
+    assert await code(kms, "role/app", "Encrypt", KeyId=key, Plaintext=b"x") == DENIED
 
 
 @one_region()
@@ -158,6 +168,10 @@ async def test_what_no_grant_can_say(kms: OneRegion) -> None:
     assert await creates(GranteePrincipal=None, GranteeServicePrincipal="s3.amazonaws.com") == "ValidationException"
     many = {f"k{number}": "v" for number in range(9)}
     assert await creates(Constraints={"EncryptionContextSubset": many}) == "ValidationException"
+    macs = await kms.create_key(KeySpec="HMAC_256", KeyUsage="GENERATE_VERIFY_MAC")
+    of_macs = {"KeyId": macs, "Operations": ["GenerateMac"]}
+    assert await creates(**of_macs) == "ok"
+    assert await creates(**of_macs, Constraints={"EncryptionContextSubset": {"a": "b"}}) == "ValidationException"
     assert await creates(GrantTokens=["bm9uc2Vuc2U="]) == "InvalidGrantTokenException"
     assert await creates(DryRun=True) == "DryRunOperationException"
     assert await creates(KeyId="alias/x") == "InvalidArnException"
@@ -197,6 +211,23 @@ async def test_tags_and_description_are_the_key_s_own(kms: OneRegion) -> None:
     await kms.call("alice", "UpdateKeyDescription", KeyId=key, Description="new")
     assert (await kms.call("alice", "DescribeKey", KeyId=key))["KeyMetadata"]["Description"] == "new"
     assert await kms.call("alice", "ListKeyPolicies", KeyId=key) == {"PolicyNames": ["default"], "Truncated": False}
+
+
+@pytest.mark.parametrize(
+    ("tag", "said"),
+    [
+        ({"TagKey": "k" * 128, "TagValue": "v" * 256}, "ok"),
+        ({"TagKey": "k" * 129, "TagValue": ""}, "ValidationException"),
+        ({"TagKey": "", "TagValue": ""}, "ValidationException"),
+        ({"TagKey": "k", "TagValue": "v" * 257}, "ValidationException"),
+        ({"TagKey": "k"}, "ValidationException"),
+    ],
+)
+@one_region()
+async def test_a_tag_has_its_lengths(kms: OneRegion, tag: dict[str, str], said: str) -> None:
+    key = await kms.create_key()
+    assert await code(kms, "alice", "TagResource", KeyId=key, Tags=[tag]) == said
+    assert await code(kms, "alice", "CreateKey", Tags=[tag]) == said
 
 
 @one_region()
