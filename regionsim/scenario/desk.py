@@ -48,6 +48,7 @@ class Desk:
         self._transcript = transcript
         self._sessions = Sessions(simulation)
         self._cloud = Cloud(simulation)
+        self._cloud.premises.on_tries = ledger.note_tries
         self._is_over = False
         self._in_flight_count = 0
         self._all_over = Signal[None]()

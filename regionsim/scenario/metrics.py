@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from regionsim.client.client import CONNECTION_ERRORS, Reply
+from regionsim.client.client import CONNECTION_ERRORS, Reply, Try
 from regionsim.kms.errors import REFUSALS, ServerFault
 from regionsim.runtime.tasks import Future, future, now_ns
 
@@ -91,7 +91,11 @@ class Ledger:
         if workload is not None:
             seen = CallSeen(reply.sent_at_ns, reply.answered_at_ns, reply.error, reply.is_failure)
             self.by_workload.setdefault(workload, []).append(seen)
-        for tried in reply.tries:
+        self.note_tries(reply.tries)
+
+    def note_tries(self, tries: Sequence[Try]) -> None:
+        """Add tries that a Region has seen, of a call of its callers or of a service's own."""
+        for tried in tries:
             error = tried.error or None
             over_at_ns = tried.sent_at_ns + tried.duration_ns
             seen = CallSeen(tried.sent_at_ns, over_at_ns, error, is_failure(error))

@@ -24,6 +24,7 @@ _GATHER_NS = 60_000_000_000
 """How long a line about many keys waits for more of them, at most."""
 _HAPPENINGS = frozenset(Happening)
 _KEY_STORE = "key_store_state"
+_SERVICE = "service_state"
 _FAULTS = frozenset({"fault_begins", "fault_ends"})
 _LIVES = {
     "region_crashed": "the hosts lost their memory",
@@ -34,7 +35,7 @@ _LIVES = {
 }
 
 
-WATCHED = frozenset({_KEY_STORE, *_HAPPENINGS, *_FAULTS, *_LIVES, "keys_installed"})
+WATCHED = frozenset({_KEY_STORE, _SERVICE, *_HAPPENINGS, *_FAULTS, *_LIVES, "keys_installed"})
 """The kinds of event that may become a line."""
 
 
@@ -104,9 +105,10 @@ class Transcript:
             self._on_line(line)
 
     def name(self, value: object, name: str) -> None:
-        """From now on call a saved text by its name."""
+        """From now on call a saved text by its name; a key, whether its id was saved or its ARN."""
         if isinstance(value, str):
             self._names.setdefault(value, f"${name}")
+            self._names.setdefault(value.rpartition(":key/")[2], f"${name}")
 
     def named(self, key_id: str) -> str:
         """What a key is called: its saved name, else `key-1`, `key-2` in the order of appearance."""
@@ -124,6 +126,8 @@ class Transcript:
             error = event.fields["error"]
             what = f"{event.fields['name']}: {event.fields['state']}{f' ({error})' if error else ''}"
             self.add(event.t_ns, event.region, event.kind, what)
+        elif event.kind == _SERVICE:
+            self._tell_service(event)
         elif event.kind in _LIVES and event.fields.get("boot") != 1:
             self.add(event.t_ns, event.region, event.kind, _LIVES[event.kind].format_map(event.fields))
         elif event.kind == "keys_installed":
@@ -132,6 +136,17 @@ class Transcript:
             fields = event.fields
             label = "" if fields["name"] == fields["fault"] else f" ({fields['name']})"
             self.add(event.t_ns, "", event.kind, f"{fields['what']}{label}")
+
+    def _tell_service(self, event: Event) -> None:
+        """A line when a service's resource falls ill, changes its state while it is, or is well again."""
+        fields = event.fields
+        because, key = str(fields["because"]), str(fields["key"])
+        if not because and not fields["was"]:
+            return
+        why = f" ({because}, {self.named(key) if is_key_id(key) else key})" if because else " again"
+        self.add(
+            event.t_ns, event.region, event.kind, f"{fields['service']} {fields['resource']}: {fields['state']}{why}"
+        )
 
     def _gather(self, event: Event, key_id: str) -> None:
         if any(event.t_ns - gathered.first_ns > _GATHER_NS for gathered in self._gathered.values()):

@@ -290,6 +290,7 @@ EVENTS = MappingProxyType(
         "domain_key_rotated": "a Region's HSMs have a new domain key",
         "hsm_state": "an HSM is in another state",
         "key_store_state": "a custom key store is made, changed, or in another connection state",
+        "service_state": "a resource of an integrated service is in another state, or there for the first time",
         "hsms_serving": "more or fewer of a Region's HSMs serve than before",
         "domain_recovered": "a Region's HSMs have their domain from what outlives them",
         "fault_begins": "a fault is on (in no Region)",

@@ -16,6 +16,7 @@ from regionsim.services.clusters import Ecr, Eks, Rds
 from regionsim.services.dynamodb import DynamoDb
 from regionsim.services.ec2 import Ec2
 from regionsim.services.functions import CloudTrailLogs, Lambda, Logs
+from regionsim.services.premises import Premises, ServiceState
 from regionsim.services.route53 import Route53
 from regionsim.services.s3 import S3
 from regionsim.services.secrets import Secrets, Ssm
@@ -34,15 +35,20 @@ class Cloud:
     """The services of one world; each is made when it is first asked."""
 
     def __init__(self, simulation: Simulation) -> None:
-        self._simulation = simulation
+        self.premises = Premises(simulation)
         self._services: dict[str, Service] = {}
 
     def service(self, name: str) -> Service:
         """The service of that name. Errors: KeyError."""
         known = self._services.get(name)
         if known is None:
-            known = self._services[name] = SERVICES[name](self._simulation)
+            known = self._services[name] = SERVICES[name](self.premises)
         return known
+
+    @property
+    def states(self) -> tuple[ServiceState, ...]:
+        """How every resource is that KMS had to do with."""
+        return self.premises.board.states
 
     async def call(self, service: str, operation: str, /, *, user: Principal, region: str, **given: Any) -> Answered:
         """One request of a user to a service. Errors: KeyError for no such service or operation."""

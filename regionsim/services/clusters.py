@@ -27,8 +27,8 @@ from regionsim.runtime.entropy import Stream
 from regionsim.runtime.tasks import now_ns
 from regionsim.services.door import KmsFailure
 from regionsim.services.keys import AWS_OWNED, ServiceKey
+from regionsim.services.premises import Premises
 from regionsim.services.service import Asked, Handler, Load, ServiceError, Takes, Worded, arn_of, made_identity
-from regionsim.simulation.simulation import Simulation
 
 _HOUR_NS = 3_600_000_000_000
 RECOVERABLE_AFTER_NS = 2 * _HOUR_NS
@@ -88,8 +88,8 @@ async def _granted(
 class _Keeper(Worded):
     """What the three have in common: things by Region and name."""
 
-    def __init__(self, simulation: Simulation) -> None:
-        super().__init__(simulation)
+    def __init__(self, premises: Premises) -> None:
+        super().__init__(premises)
         self._things: dict[tuple[str, str], _Held] = {}
 
     def _keep(self, asked: Asked, name: str, held: _Held) -> None:

@@ -18,6 +18,7 @@ from regionsim.authorization.circumstances import VIA_SERVICE, Circumstances
 from regionsim.authorization.principals import Principal, PrincipalKind
 from regionsim.client.client import Client, Reply, Try
 from regionsim.client.settings import ClientSettings, RetryMode
+from regionsim.kms.aws_keys import OWNED_KEYS_ACCOUNT
 from regionsim.services.keys import ServiceKey
 from regionsim.simulation.simulation import Simulation
 
@@ -25,9 +26,11 @@ from regionsim.simulation.simulation import Simulation
 class KmsFailure(Exception):
     """KMS did not do what a service needs: AWS's code and text, or what the connection did."""
 
-    def __init__(self, operation: str, reply: Reply) -> None:
+    def __init__(self, operation: str, reply: Reply, *, is_for_user: bool) -> None:
         super().__init__(f"{operation}: {reply.error}")
         self.operation = operation
+        self.is_for_user = is_for_user
+        """True for a call with the user's own permissions."""
         self.code = str(reply.error)
         self.message = reply.message
         self.is_failure = reply.is_failure
@@ -40,6 +43,15 @@ class Clients:
         self._simulation = simulation
         self._service = service
         self._clients: dict[str, Client] = {}
+        self._keys: dict[bytes, str] = {}
+
+    def learn(self, blob: bytes, key_arn: str) -> None:
+        """Remember under which key a blob is."""
+        self._keys[_key_part(blob)] = key_arn
+
+    def key_of(self, blob: bytes) -> str:
+        """The key of a blob that one of these clients was given; empty for others."""
+        return self._keys.get(_key_part(blob), "")
 
     def in_region(self, region: str) -> Client:
         """The client that runs in that Region."""
@@ -62,6 +74,10 @@ class KmsDoor:
         self.tries: list[Try] = []
         self.calls: list[str] = []
         """The operations that were called, in order; of a call elsewhere with its Region."""
+        self.key = ""
+        """The key that the last call was about: its id, an alias, or that AWS owns it."""
+        self.is_refused = False
+        """True when the last call had no answer, or a refusal."""
 
     async def for_user(self, operation: str, *, at: str | None = None, **parameters: Any) -> Mapping[str, Any]:
         """Call with the user's principal, through this service. Errors: KmsFailure."""
@@ -99,8 +115,26 @@ class KmsDoor:
         way: Circumstances,
     ) -> Mapping[str, Any]:
         self.calls.append(operation if region == self.region else f"{operation} in {region}")
+        key = str(parameters.get("KeyId") or self._clients.key_of(parameters.get("CiphertextBlob", b"")))
         reply = await self._clients.in_region(region).call(operation, parameters, caller, way)
         self.tries += reply.tries
+        answer = reply.response or {}
+        if "CiphertextBlob" in answer:
+            self._clients.learn(answer["CiphertextBlob"], answer["KeyId"])
+        self.key = _in_words(str(answer.get("KeyId") or key))
+        self.is_refused = reply.error is not None
         if reply.error is not None:
-            raise KmsFailure(operation, reply)
-        return reply.response or {}
+            raise KmsFailure(operation, reply, is_for_user=caller is self.user and bool(way))
+        return answer
+
+
+def _key_part(blob: bytes) -> bytes:
+    """The part of a blob that names its backing key. Source: `kms.ciphertext`, which lays blobs out."""
+    return blob[5:37]
+
+
+def _in_words(key: str) -> str:
+    """A key as its users know it: those of AWS's own account have no names."""
+    if f":{OWNED_KEYS_ACCOUNT}:" in key:
+        return "AWS owned"
+    return key.rpartition(":key/")[2] or key

@@ -22,8 +22,8 @@ from regionsim.runtime.entropy import Stream
 from regionsim.runtime.tasks import now_ns
 from regionsim.services.door import KmsFailure
 from regionsim.services.keys import AWS_OWNED, ServiceKey
+from regionsim.services.premises import Premises
 from regionsim.services.service import Asked, Handler, Load, ServiceError, Takes, Worded, arn_of
-from regionsim.simulation.simulation import Simulation
 
 TABLE_KEY_LIVES_NS = 300_000_000_000
 ARCHIVED_AFTER_NS = 7 * 86_400_000_000_000
@@ -64,8 +64,8 @@ class DynamoDb(Worded):
         }
     )
 
-    def __init__(self, simulation: Simulation) -> None:
-        super().__init__(simulation)
+    def __init__(self, premises: Premises) -> None:
+        super().__init__(premises)
         self._tables: dict[str, _Table] = {}
 
     def handlers(self) -> dict[str, Handler]:

@@ -25,8 +25,8 @@ from regionsim.authorization.principals import Principal
 from regionsim.runtime.entropy import Stream
 from regionsim.services.door import KmsFailure
 from regionsim.services.keys import ServiceKey
+from regionsim.services.premises import Premises
 from regionsim.services.service import Asked, Handler, Load, Service, ServiceError, Takes, made_identity
-from regionsim.simulation.simulation import Simulation
 
 _VOLUME_KEY_BYTES = 64
 _INFRASTRUCTURE = "aws:ec2-infrastructure"
@@ -78,8 +78,8 @@ class Ec2(Service):
         }
     )
 
-    def __init__(self, simulation: Simulation) -> None:
-        super().__init__(simulation)
+    def __init__(self, premises: Premises) -> None:
+        super().__init__(premises)
         self._volumes: dict[str, _Encrypted] = {}
         self._snapshots: dict[str, _Encrypted] = {}
         self._stopped: dict[str, list[str]] = {}

@@ -21,8 +21,8 @@ from regionsim.authorization.principals import Principal
 from regionsim.runtime.entropy import Stream
 from regionsim.runtime.tasks import now_ns
 from regionsim.services.door import KmsFailure
+from regionsim.services.premises import Premises
 from regionsim.services.service import Asked, Handler, Load, ServiceError, Takes, Worded, arn_of, made_identity
-from regionsim.simulation.simulation import Simulation
 
 WARM_NS = 600_000_000_000
 
@@ -50,8 +50,8 @@ class Lambda(Worded):
         {"CreateFunction": Takes(("FunctionName",), ("KMSKeyArn",)), "Invoke": Takes(("FunctionName",))}
     )
 
-    def __init__(self, simulation: Simulation) -> None:
-        super().__init__(simulation)
+    def __init__(self, premises: Premises) -> None:
+        super().__init__(premises)
         self._functions: dict[tuple[str, str], _Function] = {}
 
     def handlers(self) -> dict[str, Handler]:
@@ -126,8 +126,8 @@ class CloudTrailLogs(Worded):
         }
     )
 
-    def __init__(self, simulation: Simulation) -> None:
-        super().__init__(simulation)
+    def __init__(self, premises: Premises) -> None:
+        super().__init__(premises)
         self._trails: dict[tuple[str, str], _Trail] = {}
 
     def handlers(self) -> dict[str, Handler]:
@@ -152,6 +152,7 @@ class CloudTrailLogs(Worded):
             await _file_key(asked, trail)
         except KmsFailure as failure:
             trail.latest_error = self.error_of(failure).code
+            self.is_ill(asked.region, asked.text("Name"), asked.kms, failure)
         else:
             trail.files, trail.latest_error = trail.files + 1, ""
         return {}
@@ -190,8 +191,8 @@ class Logs(Worded):
         }
     )
 
-    def __init__(self, simulation: Simulation) -> None:
-        super().__init__(simulation)
+    def __init__(self, premises: Premises) -> None:
+        super().__init__(premises)
         self._groups: dict[tuple[str, str], tuple[str, bytes]] = {}
 
     def principal(self, region: str) -> str:

@@ -20,8 +20,8 @@ from typing import Any
 from regionsim.runtime.entropy import Stream
 from regionsim.runtime.tasks import now_ns
 from regionsim.services.door import KmsFailure
+from regionsim.services.premises import Premises
 from regionsim.services.service import Asked, Handler, Load, ServiceError, Takes, Worded
-from regionsim.simulation.simulation import Simulation
 
 KEY_REGION = "us-east-1"
 SIGNATURE_HOLDS_NS = 7 * 86_400_000_000_000
@@ -54,8 +54,8 @@ class Route53(Worded):
         }
     )
 
-    def __init__(self, simulation: Simulation) -> None:
-        super().__init__(simulation)
+    def __init__(self, premises: Premises) -> None:
+        super().__init__(premises)
         self._zones: dict[str, _Zone] = {}
 
     def principal(self, region: str) -> str:

@@ -26,8 +26,8 @@ from regionsim.runtime.entropy import Stream
 from regionsim.runtime.tasks import now_ns
 from regionsim.services.door import KmsFailure
 from regionsim.services.keys import ServiceKey
+from regionsim.services.premises import Premises
 from regionsim.services.service import Asked, Handler, Load, Service, ServiceError, Takes
-from regionsim.simulation.simulation import Simulation
 
 BUCKET_KEY_LIVES_NS = 300_000_000_000
 """AWS says "time-limited" and no more. Source: ours."""
@@ -97,8 +97,8 @@ class S3(Service):
         }
     )
 
-    def __init__(self, simulation: Simulation) -> None:
-        super().__init__(simulation)
+    def __init__(self, premises: Premises) -> None:
+        super().__init__(premises)
         self._buckets: dict[str, _Bucket] = {}
 
     def handlers(self) -> dict[str, Handler]:

@@ -19,8 +19,8 @@ from typing import Any
 
 from regionsim.runtime.entropy import Stream
 from regionsim.services.keys import ServiceKey
+from regionsim.services.premises import Premises
 from regionsim.services.service import Asked, Handler, Load, ServiceError, Takes, Worded, arn_of
-from regionsim.simulation.simulation import Simulation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,8 +50,8 @@ class Secrets(Worded):
         }
     )
 
-    def __init__(self, simulation: Simulation) -> None:
-        super().__init__(simulation)
+    def __init__(self, premises: Premises) -> None:
+        super().__init__(premises)
         self._secrets: dict[tuple[str, str], _Wrapped] = {}
 
     def handlers(self) -> dict[str, Handler]:
@@ -119,8 +119,8 @@ class Ssm(Worded):
         {"PutParameter": Takes(("Name", "Value"), ("KeyId", "Tier")), "GetParameter": Takes(("Name",))}
     )
 
-    def __init__(self, simulation: Simulation) -> None:
-        super().__init__(simulation)
+    def __init__(self, premises: Premises) -> None:
+        super().__init__(premises)
         self._parameters: dict[tuple[str, str], _Wrapped] = {}
 
     def handlers(self) -> dict[str, Handler]:

@@ -14,7 +14,7 @@ from regionsim.runtime.entropy import Stream
 from regionsim.runtime.tasks import now_ns
 from regionsim.services.door import Clients, KmsDoor, KmsFailure
 from regionsim.services.keys import ServiceKey, chosen_key
-from regionsim.simulation.simulation import Simulation
+from regionsim.services.premises import Premises
 
 
 class ServiceError(Exception):
@@ -99,10 +99,13 @@ class Service(ABC):
     default_key: ClassVar[str | None] = None
     """The key of who chooses none; None: the AWS managed key."""
     takes: ClassVar[Mapping[str, Takes]]
-    """Its operations."""
+    """Its operations. The first parameter of each names the resource that it is about."""
+    well: ClassVar[str] = "ok"
+    """The state of a resource that is as it should be."""
 
-    def __init__(self, simulation: Simulation) -> None:
-        self._clients = Clients(simulation, self.name)
+    def __init__(self, premises: Premises) -> None:
+        self.premises = premises
+        self._clients = Clients(premises.simulation, self.name)
         self._handlers: dict[str, Handler] = self.handlers()
         assert set(self._handlers) == set(self.takes), "each operation has one handler"
 
@@ -121,14 +124,17 @@ class Service(ABC):
     async def call(self, operation: str, *, user: Principal, region: str, given: Mapping[str, Any]) -> Answered:
         """One request of a user, to the end. A refusal is an answer, too. Errors: KeyError for no such operation."""
         handler, sent_at_ns = self._handlers[operation], now_ns()
-        kms = KmsDoor(self._clients, via=self.via, principal=self.principal(region), region=region, user=user)
+        kms = self.door(user, region)
         asked = Asked(user=user, region=region, given=given, kms=kms)
         response: Mapping[str, Any] = {}
         error: ServiceError | None = None
+        resource = self.resource_of(asked, operation)
         try:
             response = await handler(asked)
+            self._is_well(asked, operation, resource, response)
         except KmsFailure as failure:
             error = self.error_of(failure)
+            self.is_ill(region, resource, kms, failure)
         except ServiceError as own:
             error = own
         return Answered(
@@ -141,6 +147,33 @@ class Service(ABC):
             sent_at_ns=sent_at_ns,
             answered_at_ns=now_ns(),
         )
+
+    def door(self, user: Principal, region: str) -> KmsDoor:
+        """KMS on behalf of a user, or of an identity that the service acts as."""
+        return KmsDoor(self._clients, via=self.via, principal=self.principal(region), region=region, user=user)
+
+    def resource_of(self, asked: Asked, operation: str) -> str:
+        """What a request is about."""
+        return str(asked.given.get(self.takes[operation].required[0], ""))
+
+    def ill(self, failure: KmsFailure) -> str:
+        """The state of a resource for which KMS did not do what it needs: where it has none, what its users see."""
+        return self.error_of(failure).code
+
+    def is_ill(self, region: str, resource: str, kms: KmsDoor, failure: KmsFailure) -> None:
+        """Note what KMS did to a resource. That one user has no permission is no state of it."""
+        if not (failure.is_for_user and failure.code == "AccessDeniedException"):
+            self.premises.board.ill(self.name, region, resource, self.ill(failure), kms.key, failure.code)
+
+    def _is_well(self, asked: Asked, operation: str, resource: str, response: Mapping[str, Any]) -> None:
+        board = self.premises.board
+        if asked.kms.is_refused:
+            return  # the service goes on without KMS, and has said so itself
+        if operation.startswith("Delete"):
+            board.forget(self.name, asked.region, resource)
+        elif asked.kms.calls or board.state(self.name, asked.region, resource) is None:
+            state = str(response.get("State") or self.well)
+            board.well(self.name, asked.region, resource, state, asked.kms.key)
 
     def principal(self, region: str) -> str:
         """The service principal under which it calls in its own name."""

@@ -18,8 +18,8 @@ from typing import Any, ClassVar
 from regionsim.runtime.entropy import Stream
 from regionsim.runtime.tasks import now_ns
 from regionsim.services.keys import AWS_OWNED, ServiceKey
+from regionsim.services.premises import Premises
 from regionsim.services.service import Asked, Handler, Load, ServiceError, Takes, Worded, arn_of
-from regionsim.simulation.simulation import Simulation
 
 REUSE_NS = 300_000_000_000
 
@@ -46,8 +46,8 @@ class _Stream(Worded):
     sent_by: ClassVar[str]
     received_by: ClassVar[str]
 
-    def __init__(self, simulation: Simulation) -> None:
-        super().__init__(simulation)
+    def __init__(self, premises: Premises) -> None:
+        super().__init__(premises)
         self._pipes: dict[tuple[str, str], _Pipe] = {}
 
     def handlers(self) -> dict[str, Handler]:

@@ -6,11 +6,12 @@ latency, outages and crashes happen to their calls; faults are switched on and o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
+from typing import Any
 
 from regionsim.faults.active import ActiveFaults
 from regionsim.faults.kinds import Fault
@@ -402,6 +403,10 @@ class Simulation:
             grant_delay_ns=world.grant_delay_ns,
             attestation_roots=world.attestation_roots,
         )
+
+    def begin_beside(self, work: Coroutine[Any, Any, object], *, name: str) -> None:
+        """Run something that belongs to no Region, until the simulation stops. Errors: Fenced once it has."""
+        self._scope.begin(work, name=name)
 
     async def _end(self) -> None:
         for name in self.regions:
