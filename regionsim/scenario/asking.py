@@ -62,7 +62,7 @@ def read_wanted(node: Node | None, known: Known) -> tuple[str | None, tuple[Want
         if others:
             raise others[0].key.position.error("an error has no answer to look into", "leave only error: and calls:")
     error = read.text(held["error"].value, "error") if "error" in held else None
-    parts = (Wanted(name=name, value=_value(entry.value, name, known)) for name, entry in held.items())
+    parts = (Wanted(name=name, value=_wanted(entry.value, name, known)) for name, entry in held.items())
     return error, tuple(part for part in parts if part.name != "error")
 
 
@@ -143,6 +143,12 @@ def _parameters(wanted: Entry, takes: Takes, known: Known) -> dict[str, Any]:
     if missing:
         raise wanted.key.position.error(f"{operation} has no '{missing[0]}'", f"it takes {', '.join(names)}")
     return {name: _value(entry.value, name, known) for name, entry in held.items()}
+
+
+def _wanted(node: Node, name: str, known: Known) -> Tree:
+    """A part of an answer: there a number is one."""
+    is_number = isinstance(node, ScalarNode) and type(node.value) is int
+    return node.value if isinstance(node, ScalarNode) and is_number else _value(node, name, known)
 
 
 def _value(node: Node, name: str, known: Known) -> Tree:

@@ -154,7 +154,7 @@ class Desk:
 
 
 def _in_words(answered: Answered) -> str:
-    state = answered.response.get("State")
+    state = answered.response.get("State") or answered.response.get("ReplicationStatus")
     return str(state) if state else "ok"
 
 

@@ -74,7 +74,7 @@ class Ec2(Service):
             "StartInstances": Takes(("InstanceId",)),
             "DescribeVolumes": Takes(("VolumeId",)),
             "CreateSnapshot": Takes(("VolumeId", "SnapshotId")),
-            "CopySnapshot": Takes(("SourceSnapshotId", "SourceRegion", "SnapshotId"), ("KmsKeyId",)),
+            "CopySnapshot": Takes(("SnapshotId", "SourceSnapshotId", "SourceRegion"), ("KmsKeyId",)),
         }
     )
 

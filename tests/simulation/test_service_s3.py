@@ -175,27 +175,6 @@ async def test_a_bucket_is_where_it_is(kms: OneRegion) -> None:
     assert HERE == "us-east-1"
 
 
-@pytest.mark.parametrize("multi_region", [False, True])
-@one_region(regions=(HERE, "eu-west-1"))
-async def test_a_replica_of_an_object_is_under_the_key_of_its_region(kms: OneRegion, multi_region: bool) -> None:
-    world, eu = CloudWorld(kms), "eu-west-1"
-    key = await kms.create_key(MultiRegion=multi_region)
-    if multi_region:
-        await kms.call("alice", "ReplicateKey", KeyId=key, ReplicaRegion=eu)
-        await kms.sleep_seconds(5)
-        there = kms.arn(key, eu)
-    else:
-        there = (await kms.call("alice", "CreateKey", at=eu))["KeyMetadata"]["Arn"]
-    await bucket(world, key)
-    await world.does("s3", "CreateBucket", at=eu, Bucket="copies", KMSMasterKeyID=there)
-    await world.does("s3", "PutObject", Bucket="orders", Key="1", Body="two")
-    copied = await world.does("s3", "ReplicateObject", Bucket="orders", Key="1", DestinationBucket="copies")
-    assert copied.calls == ("Decrypt", "GenerateDataKey in eu-west-1")
-    await kms.region.crash()
-    assert (await world.does("s3", "GetObject", at=eu, Bucket="copies", Key="1")).response == {"Body": "two"}
-    await kms.region.boot()
-
-
 def test_aws_s_own_account_is_no_customer_s() -> None:
     accounts = Directory(accounts={OWNED_KEYS_ACCOUNT: Account(account_id=OWNED_KEYS_ACCOUNT)})
     with pytest.raises(ConfigError, match="take another"):
