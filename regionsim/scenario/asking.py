@@ -146,9 +146,10 @@ def _parameters(wanted: Entry, takes: Takes, known: Known) -> dict[str, Any]:
 
 
 def _wanted(node: Node, name: str, known: Known) -> Tree:
-    """A part of an answer: there a number is one."""
-    is_number = isinstance(node, ScalarNode) and type(node.value) is int
-    return node.value if isinstance(node, ScalarNode) and is_number else _value(node, name, known)
+    """A part of an answer: there a number is one, and null says that there is no such part."""
+    if isinstance(node, ScalarNode) and (node.value is None or type(node.value) is int):
+        return node.value
+    return _value(node, name, known)
 
 
 def _value(node: Node, name: str, known: Known) -> Tree:

@@ -2,48 +2,29 @@
 
     CreateTable    DescribeKey, CreateGrant for the user; GenerateDataKey as the service
     GetItem, ...   Decrypt as the service; then nothing until 5 minutes after the last use by that caller
+    UpdateTable    a replica in another Region: the same calls there (`global_tables`)
     DeleteTable    RetireGrant as the service
 
-A table whose key cannot be used is INACCESSIBLE_ENCRYPTION_CREDENTIALS from the first request that finds out, and
-ARCHIVED seven days later. With an AWS owned key, the default, there is no grant.
+With an AWS owned key, the default, there is no grant.
 
-Source: DynamoDB Developer Guide, "Encryption at rest: How it works", "How DynamoDB uses AWS KMS". That the grant has a
-SourceArn constraint is ours: AWS makes it for its regional service principal.
+Source: DynamoDB Developer Guide, "Encryption at rest: How it works", "How DynamoDB uses AWS KMS"; DynamoDB API
+Reference, UpdateTable (ReplicaUpdates). The error of requests to a table that is archived is UNVERIFIED.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
 from regionsim.runtime.entropy import Stream
 from regionsim.runtime.tasks import now_ns
 from regionsim.services.door import KmsFailure
-from regionsim.services.keys import AWS_OWNED, ServiceKey
+from regionsim.services.global_tables import GlobalTables
+from regionsim.services.keys import AWS_OWNED
 from regionsim.services.premises import Premises
-from regionsim.services.service import Asked, Handler, Load, ServiceError, Takes, Worded, arn_of
-
-TABLE_KEY_LIVES_NS = 300_000_000_000
-ARCHIVED_AFTER_NS = 7 * 86_400_000_000_000
-
-_GRANTED = ["Decrypt", "Encrypt", "GenerateDataKey", "ReEncryptFrom", "ReEncryptTo", "RetireGrant", "DescribeKey"]
-_PRINCIPAL = "dynamodb.amazonaws.com"
-
-
-@dataclass(slots=True, kw_only=True)
-class _Table:
-    arn: str
-    key: ServiceKey
-    key_arn: str
-    context: Mapping[str, str]
-    blob: bytes = field(repr=False)
-    grant_id: str | None
-    items: dict[str, str] = field(default_factory=dict)
-    at_hand: dict[str, int] = field(default_factory=dict)
-    """Caller -> until when its table key is at hand."""
-    inaccessible_since_ns: int | None = None
+from regionsim.services.service import Asked, Handler, Load, ServiceError, Takes, Worded
+from regionsim.services.tables import Table, TableStatus, make_table, open_table, retire_grant
 
 
 class DynamoDb(Worded):
@@ -53,6 +34,7 @@ class DynamoDb(Worded):
     via = "dynamodb"
     managed = "dynamodb"
     default_key = AWS_OWNED
+    well = "ACTIVE"
     other = "InaccessibleEncryptionCredentials"
     takes = MappingProxyType(
         {
@@ -60,13 +42,15 @@ class DynamoDb(Worded):
             "PutItem": Takes(("TableName", "Key"), ("Item",)),
             "GetItem": Takes(("TableName", "Key")),
             "DescribeTable": Takes(("TableName",)),
+            "UpdateTable": Takes(("TableName", "RegionName"), ("KMSMasterKeyId", "Delete")),
             "DeleteTable": Takes(("TableName",)),
         }
     )
 
     def __init__(self, premises: Premises) -> None:
         super().__init__(premises)
-        self._tables: dict[str, _Table] = {}
+        self._tables: dict[tuple[str, str], Table] = {}
+        self._global = GlobalTables(premises, self.door, self.is_ill)
 
     def handlers(self) -> dict[str, Handler]:
         return {
@@ -74,6 +58,7 @@ class DynamoDb(Worded):
             "PutItem": self._put,
             "GetItem": self._get,
             "DescribeTable": self._describe,
+            "UpdateTable": self._update,
             "DeleteTable": self._delete,
         }
 
@@ -84,79 +69,81 @@ class DynamoDb(Worded):
         operation = "PutItem" if stream.random() < 0.5 else "GetItem"
         return Load(operation, {"TableName": workload, "Key": "1"})
 
+    def ill(self, failure: KmsFailure) -> str:
+        is_key = not failure.is_failure and failure.code != "ThrottlingException"
+        return TableStatus.INACCESSIBLE.value if is_key else super().ill(failure)
+
     async def _create(self, asked: Asked) -> dict[str, Any]:
         name = asked.text("TableName")
-        arn, key = arn_of(asked, "dynamodb", f"table/{name}"), self.key(asked, "KMSMasterKeyId")
-        context = {"aws:dynamodb:tableName": name, "aws:dynamodb:subscriberId": asked.user.account}
-        key_arn, grant_id, tokens = key.identifier, None, list[str]()
-        if not key.is_owned:
-            key_arn = (await asked.kms.for_user("DescribeKey", KeyId=key.identifier))["KeyMetadata"]["Arn"]
-            granted = await asked.kms.for_user(
-                "CreateGrant",
-                KeyId=key_arn,
-                GranteeServicePrincipal=_PRINCIPAL,
-                RetiringServicePrincipal=_PRINCIPAL,
-                Operations=_GRANTED,
-                Constraints={"EncryptionContextSubset": context, "SourceArn": arn},
-            )
-            grant_id, tokens = granted["GrantId"], [granted["GrantToken"]]
-        made = await asked.kms.as_itself(
-            "GenerateDataKey",
-            source_arn=arn,
-            KeyId=key_arn,
-            KeySpec="AES_256",
-            EncryptionContext=context,
-            GrantTokens=tokens,
-        )
-        self._tables[name] = _Table(
-            arn=arn, key=key, key_arn=key_arn, context=context, blob=made["CiphertextBlob"], grant_id=grant_id
-        )
+        if (asked.region, name) in self._tables:
+            raise ServiceError("ResourceInUseException", f"Table already exists: {name}")
+        table = await make_table(asked.kms, asked.user, asked.region, name, self.key(asked, "KMSMasterKeyId"))
+        self._tables[asked.region, name] = table
         return {"TableName": name, "State": "ACTIVE"}
+
+    async def _update(self, asked: Asked) -> dict[str, Any]:
+        """One of AWS's ReplicaUpdates: a replica in another Region, or that one gone (Delete)."""
+        table, there = self._table(asked), asked.text("RegionName")
+        known = {other.region: other for other in self._global.others(table)}
+        if asked.is_on("Delete"):
+            if there not in known:
+                raise ServiceError("ValidationException", f"There is no replica in {there}")
+            await self._remove(asked, known[there])
+            return {"State": table.status.value}
+        if there == table.region or (there, table.name) in self._tables:
+            raise ServiceError("ValidationException", f"{table.name} is in {there} already")
+        key = self.key(asked, "KMSMasterKeyId", there)
+        if key.kind is not table.key.kind:
+            raise ServiceError("ValidationException", f"All replicas are under one kind of key: {table.key.kind}")
+        replica = await make_table(asked.kms, asked.user, there, table.name, key)
+        self._tables[there, table.name] = replica
+        self._global.join(table, replica)
+        self.premises.board.well(self.name, there, table.name, TableStatus.ACTIVE, asked.kms.key)
+        return {"State": table.status.value}
 
     async def _put(self, asked: Asked) -> dict[str, Any]:
         table = await self._opened(asked)
-        table.items[asked.text("Key")] = asked.optional("Item") or ""
+        table.write(asked.text("Key"), now_ns(), asked.optional("Item") or "")
+        self._global.written(table, asked.text("Key"))
         return {}
 
     async def _get(self, asked: Asked) -> dict[str, Any]:
         table = await self._opened(asked)
-        return {"Item": table.items.get(asked.text("Key"))}
+        return {"Item": table.items.get(asked.text("Key"), (0, None))[1]}
 
-    async def _opened(self, asked: Asked) -> _Table:
+    async def _opened(self, asked: Asked) -> Table:
         """The table, with its table key at hand for the caller."""
         table = self._table(asked)
-        if table.at_hand.get(asked.user.arn, 0) <= now_ns():
-            try:
-                await asked.kms.as_itself(
-                    "Decrypt",
-                    source_arn=table.arn,
-                    CiphertextBlob=table.blob,
-                    EncryptionContext=dict(table.context),
-                )
-            except KmsFailure as failure:
-                if not failure.is_failure and failure.code != "ThrottlingException":
-                    table.inaccessible_since_ns = table.inaccessible_since_ns or now_ns()
-                raise
-            table.inaccessible_since_ns = None
-        table.at_hand[asked.user.arn] = now_ns() + TABLE_KEY_LIVES_NS
+        if table.status is TableStatus.ARCHIVED:
+            raise ServiceError(self.other, f"{table.name} has been archived; its backup can be restored")
+        try:
+            await open_table(asked.kms, table, asked.user.arn)
+        except KmsFailure:
+            if table.inaccessible_since_ns is not None:
+                self._global.found_inaccessible(table)
+            raise
         return table
 
     async def _describe(self, asked: Asked) -> dict[str, Any]:
-        since_ns = self._table(asked).inaccessible_since_ns
-        if since_ns is None:
-            return {"State": "ACTIVE"}
-        is_archived = now_ns() - since_ns >= ARCHIVED_AFTER_NS
-        return {"State": "ARCHIVED" if is_archived else "INACCESSIBLE_ENCRYPTION_CREDENTIALS"}
+        table = self._table(asked)
+        told: dict[str, Any] = {"State": table.status.value}
+        others = self._global.others(table)
+        if others:
+            told["Replicas"] = [f"{other.region} {other.status}" for other in others]
+        return told
 
     async def _delete(self, asked: Asked) -> dict[str, Any]:
-        table = self._table(asked)
-        if table.grant_id is not None:
-            await asked.kms.as_itself("RetireGrant", source_arn=table.arn, KeyId=table.key_arn, GrantId=table.grant_id)
-        del self._tables[asked.text("TableName")]
+        await self._remove(asked, self._table(asked))
         return {"State": "DELETING"}
 
-    def _table(self, asked: Asked) -> _Table:
-        found = self._tables.get(asked.text("TableName"))
-        if found is None or arn_of(asked, "dynamodb", f"table/{asked.text('TableName')}") != found.arn:
+    async def _remove(self, asked: Asked, table: Table) -> None:
+        await retire_grant(asked.kms, table)
+        self._global.leave(table)
+        del self._tables[table.region, table.name]
+        self.premises.board.forget(self.name, table.region, table.name)
+
+    def _table(self, asked: Asked) -> Table:
+        found = self._tables.get((asked.region, asked.text("TableName")))
+        if found is None or found.owner.account != asked.user.account:
             raise ServiceError("ResourceNotFoundException", f"Requested resource not found: {asked.text('TableName')}")
         return found

@@ -16,6 +16,14 @@ from regionsim.services.door import Clients, KmsDoor, KmsFailure
 from regionsim.services.keys import ServiceKey, chosen_key
 from regionsim.services.premises import Premises
 
+_KEY_PARAMETERS = frozenset(
+    {
+        "KMSMasterKeyID", "KMSMasterKeyId", "KmsMasterKeyId", "KmsKeyId", "KmsKey", "KeyId", "KeyArn", "KMSKeyArn",
+        "KeyManagementServiceArn",
+    }
+)  # fmt: skip
+"""By which a request chooses the key of its resource."""
+
 
 class ServiceError(Exception):
     """What a user of a service gets instead of an answer.
@@ -134,7 +142,8 @@ class Service(ABC):
             self._is_well(asked, operation, resource, response)
         except KmsFailure as failure:
             error = self.error_of(failure)
-            self.is_ill(region, resource, kms, failure)
+            if _KEY_PARAMETERS.isdisjoint(given):  # else it is the chosen key that will not do
+                self.is_ill(region, resource, kms, failure)
         except ServiceError as own:
             error = own
         return Answered(
