@@ -27,9 +27,10 @@ class ExternallySealed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProxyRequest:
-    """Whose key a proxy is asked to use, and for which call."""
+    """Whose key a proxy is asked to use, and for which call; signed with `secret`."""
 
     proxy: ProxySettings
+    secret: str = field(repr=False)
     xks_key_id: str
     aws_principal_arn: str
     kms_key_arn: str

@@ -61,6 +61,9 @@ from regionsim.kms.hsm_jobs import (
     ReEncrypt,
     RewrapTokens,
     SealedForRecipient,
+    SecretJob,
+    SecretOpened,
+    SecretSealed,
     SharedSecretDerived,
     Sign,
     TokensRewrapped,
@@ -72,6 +75,7 @@ from regionsim.kms.hsm_jobs import (
 )
 from regionsim.kms.key_specs import PAIR_SPECS, SYMMETRIC_ALGORITHM, KeySpec, is_offered
 from regionsim.kms.key_usages import require_plaintext_fits
+from regionsim.kms.secret_jobs import OpenSecret, RewrapSecret, SealSecret
 from regionsim.kms.wrapping import BAD_TOKEN, WrappingKeySpec
 from regionsim.names.regions import partition_of
 
@@ -154,7 +158,13 @@ class HsmMemory(Confined):
                 key = self._key_of(job.material, job.spec)
                 return work_of_pair(key, job, self._draws, self._rewrapped_in_use(key))
             case _:
-                return self._for_recipient(job) if isinstance(job, ForRecipient) else self._keep_up(job)
+                return self._hand_over(job) if isinstance(job, ForRecipient | SealSecret) else self._keep_up(job)
+
+    def _hand_over(self, job: ForRecipient | SealSecret) -> HsmAnswer:
+        """What the hosts get and cannot read."""
+        if isinstance(job, SealSecret):
+            return self._sealed(job.store_id, job.secret.encode())
+        return self._for_recipient(job)
 
     def _for_recipient(self, job: ForRecipient) -> SealedForRecipient:
         answer = self.perform(job.job)
@@ -194,6 +204,10 @@ class HsmMemory(Confined):
                 return self._install_materials(job)
             case RewrapTokens():
                 return self._rewrap_tokens(job)
+            case RewrapSecret():
+                return self._sealed(job.store_id, self._unsealed(job))
+            case OpenSecret():
+                return SecretOpened(secret=self._unsealed(job).decode())
             case _:
                 assert_never(job)
 
@@ -296,6 +310,14 @@ class HsmMemory(Confined):
     def _rewrap_tokens(self, job: RewrapTokens) -> TokensRewrapped:
         clear = [self._unwrap(material) for material in job.materials]
         return TokensRewrapped(materials=tuple(self._export(material) for material in clear))
+
+    def _sealed(self, store_id: str, secret: bytes) -> SecretSealed:
+        nonce, names = self.draw(GCM_NONCE_BYTES), (store_id,)
+        token = wrap(self._domain, Purpose.KEY_STORE_SECRET, secret, label="", names=names, nonce=nonce)
+        return SecretSealed(token=token)
+
+    def _unsealed(self, job: SecretJob) -> bytes:
+        return unwrap(self._domain, Purpose.KEY_STORE_SECRET, job.token, names=(job.store_id,)).secret
 
     def _exchange(self) -> MaterialExchange:
         return MaterialExchange(domain=self._domain, registry=self._registry, stream=self._stream)

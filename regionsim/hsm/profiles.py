@@ -44,6 +44,7 @@ from regionsim.kms.hsm_jobs import (
     WrapMaterials,
 )
 from regionsim.kms.key_specs import KeySpec
+from regionsim.kms.secret_jobs import OpenSecret, RewrapSecret, SealSecret
 from regionsim.names.mistakes import ConfigError, advice
 from regionsim.runtime.entropy import Stream
 
@@ -267,6 +268,9 @@ AWS_LIKE = Profile(
             WrapMaterials: _BATCH,
             InstallMaterials: _BATCH,
             RewrapTokens: _BATCH,
+            SealSecret: _SYMMETRIC,
+            OpenSecret: _SYMMETRIC,
+            RewrapSecret: _SYMMETRIC,
         }
     ),
     times_by_spec=_AWS_LIKE_BY_SPEC,

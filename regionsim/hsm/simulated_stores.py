@@ -150,17 +150,18 @@ class SimulatedStores:
 
     async def _of_proxy(self, inquiry: AboutProxy | AboutExternalKey) -> Problem | None:
         """Errors: OutsideError."""
-        settings, is_real = inquiry.proxy, self._is_real(inquiry.proxy)
+        settings, is_real, secret = inquiry.proxy, self._is_real(inquiry.proxy), inquiry.secret
+        assert secret is not None, "whoever asks knows it by now"
         late_ns = await self._pass(settings, is_of_key=isinstance(inquiry, AboutExternalKey))
         match inquiry:
             case AboutProxy() if is_real:
-                return await self._http.health(settings)
+                return await self._http.health(settings, secret)
             case AboutExternalKey(xks_key_id=key_id) if is_real:
-                return await self._http.key_problem(settings, key_id)
+                return await self._http.key_problem(settings, secret, key_id)
             case AboutProxy():
-                return await self._proxy_problem(settings, late_ns, is_of_health=True)
+                return await self._proxy_problem(settings, secret, late_ns, is_of_health=True)
             case AboutExternalKey(xks_key_id=key_id):
-                problem = await self._proxy_problem(settings, late_ns)
+                problem = await self._proxy_problem(settings, secret, late_ns)
                 return problem or self._key_problem(settings, key_id)
 
     async def _pass(self, settings: ProxySettings, *, is_of_key: bool) -> int:
@@ -235,6 +236,12 @@ class SimulatedStores:
             # A proxy says so in its own words.
             raise OutsideError(Problem.XKS_CIPHERTEXT) from None
 
+    def secrets_for_scan(self) -> list[bytes]:
+        """The raw bytes of every key that is kept here. For tests that search files and links; for nothing else."""
+        memories = [cluster.memory for cluster in self.clusters.values() if cluster.memory is not None]
+        external = [key.aead.raw for proxy in self.proxies.values() for key in proxy.keys.values()]
+        return [*external, *(secret for memory in memories for secret in memory.secrets_for_scan())]
+
     def close(self) -> None:
         """End what speaks to real proxies."""
         if self._over_http is not None:
@@ -265,7 +272,7 @@ class SimulatedStores:
             return Problem.CLUSTER_NOT_FOUND
         related = None if asked.related_to is None else self._cluster(asked.related_to)
         rule = self._rule(KeeperKind.CLUSTER, asked.cluster_id)
-        is_locked_out = asked.password is not None and self._rule(KeeperKind.USER, asked.cluster_id).is_locked_out
+        is_locked_out = asked.is_login and self._rule(KeeperKind.USER, asked.cluster_id).is_locked_out
         found = {
             Problem.CLUSTER_NOT_ACTIVE: not cluster.is_active,
             Problem.NETWORK_ERRORS: not cluster.is_reachable or rule.is_unreachable,
@@ -273,10 +280,10 @@ class SimulatedStores:
             Problem.WRONG_TRUST_ANCHOR: _differs(asked.trust_anchor, cluster.trust_anchor),
             Problem.INSUFFICIENT_CLOUDHSM_HSMS: cluster.hsm_count - rule.lost_hsms < asked.hsm_count,
             Problem.USER_LOCKED_OUT: is_locked_out,
-            Problem.INVALID_CREDENTIALS: _differs(asked.password, cluster.password),
+            Problem.INVALID_CREDENTIALS: asked.is_login and cluster.password not in (None, asked.password),
         }
         first = next((problem for problem, is_so in found.items() if is_so), None)
-        return first or (cluster.user_problem if asked.password is not None else None)
+        return first or (cluster.user_problem if asked.is_login else None)
 
     def _proxy(self, settings: ProxySettings) -> Proxy | None:
         if settings.address not in self.proxies and self.makes_what_is_missing:
@@ -284,7 +291,7 @@ class SimulatedStores:
         return self.proxies.get(settings.address)
 
     async def _proxy_problem(
-        self, settings: ProxySettings, late_ns: int, *, is_of_health: bool = False
+        self, settings: ProxySettings, secret: str, late_ns: int, *, is_of_health: bool = False
     ) -> Problem | None:
         """What the proxy's answer says, or that none came in time."""
         proxy = self._proxy(settings)
@@ -296,7 +303,7 @@ class SimulatedStores:
         if latency_ns >= PROXY_DEADLINE_NS:
             return Problem.XKS_PROXY_TIMED_OUT
         found = {
-            Problem.XKS_PROXY_NOT_AUTHENTICATED: _differs(settings.secret, proxy.secret),
+            Problem.XKS_PROXY_NOT_AUTHENTICATED: proxy.secret not in (None, secret),
             Problem.XKS_PROXY_INVALID_RESPONSE: not proxy.is_sound,
             Problem.XKS_PROXY_UNHEALTHY: is_of_health and not proxy.is_healthy,
         }
@@ -313,7 +320,7 @@ class SimulatedStores:
         return None if key.is_enabled else Problem.XKS_KEY_DISABLED
 
     async def _key(self, request: ProxyRequest, late_ns: int) -> ExternalKey:
-        problem = await self._proxy_problem(request.proxy, late_ns)
+        problem = await self._proxy_problem(request.proxy, request.secret, late_ns)
         problem = problem or self._key_problem(request.proxy, request.xks_key_id)
         if problem is not None:
             raise OutsideError(problem)

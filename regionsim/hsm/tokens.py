@@ -31,6 +31,7 @@ class Purpose(Enum):
     AGREEMENT_KEY = b"\x02"
     REPLICATION_WRAPPING_KEY = b"\x03"
     IMPORT_WRAPPING_KEY = b"\x04"
+    KEY_STORE_SECRET = b"\x05"
 
 
 class Unwrapped(NamedTuple):

@@ -62,6 +62,7 @@ class Exchange:
 
     url: str
     proxy: ProxySettings
+    secret: str = field(repr=False)
     region: str
     path: str
     body: Mapping[str, Any] = field(repr=False)
@@ -85,10 +86,11 @@ class XksClient:
         """True when that proxy is reached over HTTP."""
         return proxy.uri_endpoint in self._urls
 
-    async def health(self, proxy: ProxySettings) -> Problem | None:
+    async def health(self, proxy: ProxySettings, secret: str) -> Problem | None:
         """What stands between KMS and the proxy's key managers."""
         try:
-            answer = await self._ask(proxy, "/health", {"kmsRequestId": "health", "kmsOperation": "KmsHealthCheck"}, {})
+            asked = {"kmsRequestId": "health", "kmsOperation": "KmsHealthCheck"}
+            answer = await self._ask(proxy, secret, "/health", asked, {})
         except OutsideError as error:
             return error.problem
         managers = answer.get("ekmFleetDetails")
@@ -97,11 +99,11 @@ class XksClient:
         is_dead = all(isinstance(one, dict) and one.get("healthStatus") == "UNAVAILABLE" for one in managers)
         return Problem.XKS_PROXY_UNHEALTHY if is_dead else None
 
-    async def key_problem(self, proxy: ProxySettings, key_id: str) -> Problem | None:
+    async def key_problem(self, proxy: ProxySettings, secret: str, key_id: str) -> Problem | None:
         """Why the external key is none for KMS; None for an enabled AES-256 key that encrypts and decrypts."""
         asked = {"kmsRequestId": "metadata", "kmsOperation": "CreateKey"}
         try:
-            told = await self._ask(proxy, f"/keys/{key_id}/metadata", asked, {})
+            told = await self._ask(proxy, secret, f"/keys/{key_id}/metadata", asked, {})
         except OutsideError as error:
             return error.problem
         if told.get("keyStatus") != "ENABLED":
@@ -118,7 +120,7 @@ class XksClient:
             "encryptionAlgorithm": "AES_GCM",
             "plaintext": _text(plaintext),
         }
-        told = await self._ask(request.proxy, f"/keys/{request.xks_key_id}/encrypt", _metadata(request), body)
+        told = await self._use(request, "encrypt", body)
         iv, tag = _bytes(told, "initializationVector"), _bytes(told, "authenticationTag")
         metadata = _bytes(told, "ciphertextMetadata") if told.get("ciphertextMetadata") else b""
         ciphertext = _bytes(told, "ciphertext")
@@ -141,15 +143,20 @@ class XksClient:
             "authenticationTag": _text(rest[-_TAG_BYTES:]),
             **({"ciphertextMetadata": _text(metadata)} if metadata else {}),
         }
-        told = await self._ask(request.proxy, f"/keys/{request.xks_key_id}/decrypt", _metadata(request), body)
+        told = await self._use(request, "decrypt", body)
         return _bytes(told, "plaintext")
 
+    async def _use(self, request: ProxyRequest, how: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        path = f"/keys/{request.xks_key_id}/{how}"
+        return await self._ask(request.proxy, request.secret, path, _metadata(request), body)
+
     async def _ask(
-        self, proxy: ProxySettings, path: str, metadata: Mapping[str, str], body: Mapping[str, Any]
+        self, proxy: ProxySettings, secret: str, path: str, metadata: Mapping[str, str], body: Mapping[str, Any]
     ) -> dict[str, Any]:
         exchange = Exchange(
             url=self._urls[proxy.uri_endpoint],
             proxy=proxy,
+            secret=secret,
             region=self._region,
             path=proxy.uri_path + path,
             body={"requestMetadata": dict(metadata), **body},
@@ -197,7 +204,7 @@ def signed_headers(exchange: Exchange, body: bytes) -> dict[str, str]:
     lines = "".join(f"{name}:{value}\n" for name, value in headers.items())
     canonical = "\n".join(("POST", exchange.path, "", lines, names, hashlib.sha256(body).hexdigest()))
     to_sign = "\n".join(("AWS4-HMAC-SHA256", instant, scope, hashlib.sha256(canonical.encode()).hexdigest()))
-    key = f"AWS4{exchange.proxy.secret}".encode()
+    key = f"AWS4{exchange.secret or ''}".encode()
     for part in scope.split("/"):
         key = hmac.digest(key, part.encode(), "sha256")
     signature = hmac.digest(key, to_sign.encode(), "sha256").hex()

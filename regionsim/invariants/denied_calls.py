@@ -19,6 +19,7 @@ from regionsim.kms.hsm_jobs import (
     RewrapTokens,
     WrapMaterials,
 )
+from regionsim.kms.secret_jobs import OpenSecret, RewrapSecret
 from regionsim.region.incarnation import CALENDAR
 from regionsim.runtime.trace import Event
 from regionsim.simulation.simulation import Simulation
@@ -27,8 +28,11 @@ _DENIALS = frozenset({"AccessDeniedException", "ThrottlingException"})
 _FAILED = "KMSInternalException"
 _UPKEEP = frozenset(
     job.__name__
-    for job in (AcceptAgreement, CompleteAgreement, InstallMaterials, OfferAgreement, RewrapTokens, WrapMaterials)
-)
+    for job in (
+        AcceptAgreement, CompleteAgreement, InstallMaterials, OfferAgreement, OpenSecret, RewrapSecret, RewrapTokens,
+        WrapMaterials,
+    )
+)  # fmt: skip
 """What a Region asks its HSMs for without a call."""
 
 

@@ -1,11 +1,11 @@
 """Secrets stay inside HSMs: no backing key and no domain key is found on a link, in a file or in the trace.
 
-The HSMs name their secrets to this check alone (`secrets_for_scan`): at the end, and whenever a fault begins, a Region
-crashes, a domain key is rotated or an HSM is about to change its state, for what it forgets then may have got out
-before. What was put on links since the start is searched, what was traced, and every file of every Region with its
-write-ahead log, for the secret as it is, in hexadecimal and in base64. The work is bounded: of very long runs the first
-32 MB of links and of the trace are searched, with very many keys an evenly spread part of the secrets is searched for,
-and the finding says so.
+The HSMs, and what backs custom key stores, name their secrets to this check alone (`secrets_for_scan`): at the end, and
+whenever a fault begins, a Region crashes, a domain key is rotated or an HSM is about to change its state, for what it
+forgets then may have got out before. What was put on links since the start is searched, what was traced, and every file
+of every Region with its write-ahead log, for the secret as it is, in hexadecimal and in base64. The work is bounded: of
+very long runs the first 32 MB of links and of the trace are searched, with very many keys an evenly spread part of the
+secrets is searched for, and the finding says so.
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ class SecretsStayInside:
     def _collect(self, regions: Iterable[str]) -> None:
         # In order, so that the part searched for is the same each time. Every HSM of a Region names the same ones.
         for region in regions:
-            fleet = self._simulation.regions[region].fleet
-            self._secrets.update(dict.fromkeys(map(bytes, fleet.secrets_for_scan())))
+            fleet, keepers = self._simulation.regions[region].fleet, self._simulation.key_stores[region]
+            self._secrets.update(dict.fromkeys(map(bytes, (*fleet.secrets_for_scan(), *keepers.secrets_for_scan()))))
 
     def _overhear(self, envelope: Envelope) -> None:
         self._on_links.add(envelope.body)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from regionsim.kms.key_specs import SYMMETRIC_ALGORITHM, KeySpec
+from regionsim.kms.secret_jobs import OpenSecret, RewrapSecret, SealSecret
 from regionsim.kms.signatures import MessageType
 from regionsim.kms.wrapping import WrappingAlgorithm, WrappingKeySpec
 from regionsim.names.made_often import made_often
@@ -450,6 +451,16 @@ class TokensRewrapped(HsmAnswer):
     materials: tuple[MaterialRef, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretSealed(HsmAnswer):
+    token: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretOpened(HsmAnswer):
+    secret: str = field(repr=False)
+
+
 AsymmetricJob = ReadPublicKey | Sign | Verify | DeriveSharedSecret | Encapsulate | Decapsulate
 """What only key pairs do."""
 
@@ -465,13 +476,18 @@ RequestJob = (
     | GenerateRandom
     | MakeWrappingKey
     | ImportMaterial
+    | SealSecret
     | MacJob
     | AsymmetricJob
     | ForRecipient
 )
 """What a KMS call may ask."""
 
-UpkeepJob = OfferAgreement | AcceptAgreement | CompleteAgreement | WrapMaterials | InstallMaterials | RewrapTokens
-"""What replication and domain key rotation ask."""
+SecretJob = OpenSecret | RewrapSecret
+
+UpkeepJob = (
+    OfferAgreement | AcceptAgreement | CompleteAgreement | WrapMaterials | InstallMaterials | RewrapTokens | SecretJob
+)
+"""What replication, domain key rotation and connections of custom key stores ask."""
 
 HsmJob = RequestJob | UpkeepJob

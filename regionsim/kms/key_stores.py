@@ -68,13 +68,12 @@ connection."""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProxySettings:
-    """Where the proxy of an external key store is, and how KMS signs for it."""
+    """Where the proxy of an external key store is, and in whose name KMS signs for it."""
 
     connectivity: str
     uri_endpoint: str
     uri_path: str
     access_key_id: str
-    secret: str = field(repr=False)
     vpc_service_name: str | None = None
     vpc_service_owner: str | None = None
 
@@ -88,7 +87,8 @@ class KeyStore:
     """One custom key store of an account in a Region.
 
     `until_ns` is when what is under way (connecting, disconnecting) ends. A CloudHSM store has a cluster, an external
-    one a proxy. `version` grows by one with every committed change.
+    one a proxy. `sealed` is its secret (the password of `kmsuser`, or what KMS signs with) as our HSMs have wrapped it;
+    None for a store of an older file, whose secret is forgotten. `version` grows by one with every committed change.
     """
 
     store_id: str
@@ -101,7 +101,7 @@ class KeyStore:
     until_ns: int | None = None
     cluster_id: str | None = None
     trust_anchor: str | None = field(default=None, repr=False)
-    password: str | None = field(default=None, repr=False)
+    sealed: bytes | None = field(default=None, repr=False)
     proxy: ProxySettings | None = None
     version: int = 1
 

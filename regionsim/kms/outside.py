@@ -70,29 +70,37 @@ class Problem(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AboutCluster:
-    """Can a store be, or be made, on that cluster? What is None is not asked about. `related_to`: the cluster that it
-    shall replace. `hsm_count`: how many active HSMs it must have."""
+    """Can a store be, or be made, on that cluster? What is None is not asked about.
+
+    `related_to`: the cluster that it shall replace. `hsm_count`: how many active HSMs it must have. `is_login`: does it
+    let `kmsuser` in with that password?
+    """
 
     cluster_id: str
     hsm_count: int = 2
     trust_anchor: str | None = field(default=None, repr=False)
+    is_login: bool = False
     password: str | None = field(default=None, repr=False)
     related_to: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AboutProxy:
-    """Does that proxy answer, and are its key managers healthy?"""
+    """Does that proxy answer, and are its key managers healthy? `secret` None: what the store of that id has."""
 
+    store_id: str
     proxy: ProxySettings
+    secret: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AboutExternalKey:
     """Is there such a key behind that proxy, and is it an enabled AES-256 key that encrypts and decrypts?"""
 
+    store_id: str
     proxy: ProxySettings
     xks_key_id: str
+    secret: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

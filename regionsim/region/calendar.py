@@ -15,15 +15,23 @@ from regionsim.hsm.domain import DOMAIN_KEY_PERIOD_DAYS, DomainKeyFacts
 from regionsim.hsm.tokens import domain_key_id_of
 from regionsim.kms import timetable
 from regionsim.kms.errors import KMSInternalException, ServerFault
-from regionsim.kms.hsm_jobs import BackingKeyCreated, CreateBackingKey, MaterialRef, RewrapTokens, TokensRewrapped
+from regionsim.kms.hsm_jobs import (
+    BackingKeyCreated,
+    CreateBackingKey,
+    MaterialRef,
+    RewrapTokens,
+    SecretSealed,
+    TokensRewrapped,
+)
 from regionsim.kms.key import KeyMaterial, KmsKey, RotationType
 from regionsim.kms.key_stores import KeyStore
 from regionsim.kms.rotation import events_of_start, happenings_of_start, rotation_due_at_ns, start_rotation
+from regionsim.kms.secret_jobs import RewrapSecret
 from regionsim.kms.situation import Event, MaterialExpires, ReplicasOverdue, WaitingPeriodEnded, announce
 from regionsim.kms.timetable import DueKind
-from regionsim.kms.writes import PutKey, PutToken
+from regionsim.kms.writes import PutKey, PutKeyStore, PutToken
 from regionsim.names.mistakes import ConfigError
-from regionsim.region.incarnation import CALENDAR, Incarnation, key_lock
+from regionsim.region.incarnation import CALENDAR, Incarnation, key_lock, key_store_lock
 from regionsim.region.timers import Errand, Fired, Timers
 from regionsim.runtime.clock import NS_PER_DAY
 from regionsim.store.errors import StoreError
@@ -174,7 +182,8 @@ class Calendar:
         if key.id not in self._unused:
             known = [one.id for one in self._host.fleet.domain_keys]
             # Not the active key, and not the one before it: jobs that are under way may have used that.
-            self._unused = set(known[:-2]).difference(map(domain_key_id_of, self._host.state.tokens()))
+            tokens = (*self._host.state.tokens(), *self._sealed().values())
+            self._unused = set(known[:-2]).difference(map(domain_key_id_of, tokens))
         return key.id not in self._unused
 
     async def _wrap_anew(self, domain_key_id: bytes) -> bool:
@@ -182,6 +191,27 @@ class Calendar:
         waiting = self._host.state.materials_where(lambda token: domain_key_id_of(token) == domain_key_id)
         for start in range(0, len(waiting), TOKENS_PER_BATCH):
             if not await self._wrap_batch(waiting[start : start + TOKENS_PER_BATCH]):
+                return False
+        stores = [store_id for store_id, token in self._sealed().items() if domain_key_id_of(token) == domain_key_id]
+        return all([await self._seal_anew(store_id) for store_id in stores])
+
+    def _sealed(self) -> dict[str, bytes]:
+        """The sealed secrets of custom key stores."""
+        stores = self._host.state.key_stores()
+        return {store.store_id: store.sealed for store in stores if store.sealed is not None}
+
+    async def _seal_anew(self, store_id: str) -> bool:
+        host = self._host
+        async with host.locks.hold([key_store_lock(store_id)]):
+            store = host.state.key_store(store_id)
+            if store is None or store.sealed is None:
+                return True
+            try:
+                answer = await host.perform(RewrapSecret(store_id=store_id, token=store.sealed))
+                assert isinstance(answer, SecretSealed)
+                await host.commit(writes=(PutKeyStore(store=store.changed(sealed=answer.token)),))
+            except (ServerFault, StoreError) as error:
+                host.trace.emit(host.region, "tokens_not_rewrapped", error=type(error).__name__)
                 return False
         return True
 

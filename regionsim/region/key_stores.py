@@ -16,7 +16,7 @@ from typing import Any
 
 from regionsim.hsm.key_store_port import ExternallySealed, KeyStorePort, ProxyRequest
 from regionsim.kms.ciphertext import MalformedBlob, build, parse
-from regionsim.kms.errors import InvalidCiphertextException, KmsError, KMSInvalidStateException
+from regionsim.kms.errors import InvalidCiphertextException, KmsError, KMSInvalidStateException, ServerFault
 from regionsim.kms.hsm_jobs import (
     CreateBackingKey,
     DataKeyGenerated,
@@ -28,12 +28,14 @@ from regionsim.kms.hsm_jobs import (
     HsmAnswer,
     ReEncrypt,
     RequestJob,
+    SecretOpened,
 )
 from regionsim.kms.key import KmsKey
 from regionsim.kms.key_stores import ConnectionState, KeyStore, brought_back
 from regionsim.kms.key_usages import require_plaintext_fits
 from regionsim.kms.outside import (
     AboutCluster,
+    AboutExternalKey,
     AboutProxy,
     Inquiry,
     OutsideError,
@@ -45,6 +47,7 @@ from regionsim.kms.outside import (
     refusal_without_key,
 )
 from regionsim.kms.plan import Call, Plan
+from regionsim.kms.secret_jobs import OpenSecret, SealSecret
 from regionsim.kms.writes import PutKey, PutKeyStore
 from regionsim.region.incarnation import Incarnation, key_lock, key_store_lock
 from regionsim.store.errors import StoreError
@@ -80,15 +83,36 @@ class KeyStores:
     def __init__(self, host: Incarnation, port: KeyStorePort) -> None:
         self._host = host
         self._port = port
+        self._opened: dict[str, tuple[bytes, str]] = {}
+        """Store -> its sealed secret, and that in clear."""
 
     async def ask(self, inquiry: Inquiry) -> Word:
-        """What backs a store, asked before a call is decided."""
-        return await self._port.ask(inquiry)
+        """What backs a store, asked before a call is decided. Errors: KMSInternalException when no HSM serves."""
+        match inquiry:
+            case AboutProxy(secret=None, store_id=store_id) | AboutExternalKey(secret=None, store_id=store_id):
+                store = self._host.state.key_store(store_id)
+                assert store is not None, "it is locked"
+                return await self._port.ask(replace(inquiry, secret=await self._secret(store)))
+            case _:
+                return await self._port.ask(inquiry)
+
+    async def _secret(self, store: KeyStore) -> str:
+        """A store's secret in clear. The hosts keep it in memory, or each request to a proxy would be two jobs."""
+        if store.sealed is None:
+            return ""
+        known = self._opened.get(store.store_id)
+        if known is None or known[0] != store.sealed:
+            answer = await self._host.perform(OpenSecret(store_id=store.store_id, token=store.sealed))
+            assert isinstance(answer, SecretOpened)
+            known = self._opened[store.store_id] = (store.sealed, answer.secret)
+        return known[1]
 
     async def perform(self, plan: Plan[Any]) -> HsmAnswer:
         """The plan's job, by whoever keeps its keys. Errors: KmsError."""
         job, call = plan.job, plan.call
         assert job is not None, "only a plan with a job asks"
+        if isinstance(job, SealSecret):
+            return await self._host.perform(job, request=call.request_id)
         if plan.key_store is not None:
             return await self._in_store(job, plan.key_store, call.request_id)
         if isinstance(job, ReEncrypt):
@@ -127,13 +151,15 @@ class KeyStores:
     async def _reencrypt_here(self, job: ReEncrypt, source: KmsKey, destination: KmsKey, call: Call) -> HsmAnswer:
         """One visit to our HSMs, between the proxies of the keys that have one. Errors: KmsError, OutsideError."""
         if source.regional.key_store is not None:
-            asked = self._asked_of_proxy(job, source, call)
-            job = replace(job, blob=await self._unsealed(asked, job.blob, job.source_context))
-        made = await self._host.perform(job, request=call.request_id)
+            asked = await self._asked_of_proxy(job, source, call)
+            inner = await self._unsealed(asked, job.blob, job.source_context)
+            made = await self._within(replace(job, blob=inner), call)
+        else:
+            made = await self._host.perform(job, request=call.request_id)
         assert isinstance(made, Encrypted)
         if destination.regional.key_store is None:
             return made
-        asked = self._asked_of_proxy(job, destination, call)
+        asked = await self._asked_of_proxy(job, destination, call)
         return replace(made, blob=await self._sealed_again(asked, made.blob, job.destination_context))
 
     async def _in_store(self, job: RequestJob, store: KeyStore, request: str) -> HsmAnswer:
@@ -168,7 +194,7 @@ class KeyStores:
         assert store is not None, "a store goes after its keys"
         return store
 
-    def _asked_of_proxy(self, job: RequestJob, key: KmsKey, call: Call) -> ProxyRequest:
+    async def _asked_of_proxy(self, job: RequestJob, key: KmsKey, call: Call) -> ProxyRequest:
         """What goes along when the key's proxy is asked; it is noted that it is."""
         store, membership = self._store_of(key), key.regional.key_store
         self._note(job, store, call.request_id)
@@ -177,6 +203,7 @@ class KeyStores:
         assert membership.xks_key_id is not None, "with an external key of its own"
         return ProxyRequest(
             proxy=store.proxy,
+            secret=await self._secret(store),
             xks_key_id=membership.xks_key_id,
             aws_principal_arn=call.caller.arn,
             kms_key_arn=key.arn,
@@ -185,7 +212,7 @@ class KeyStores:
         )
 
     async def _through_proxy(self, job: RequestJob, key: KmsKey, call: Call) -> HsmAnswer:
-        asked = self._asked_of_proxy(job, key, call)
+        asked = await self._asked_of_proxy(job, key, call)
         match job:
             case CreateBackingKey():
                 return await self._host.perform(job, request=call.request_id)
@@ -199,13 +226,17 @@ class KeyStores:
                 return replace(generated, blob=await self._sealed_again(asked, generated.blob, context))
             case Decrypt(blob=blob, context=context):
                 inner = await self._unsealed(asked, blob, context)
-                try:
-                    return await self._host.perform(replace(job, blob=inner), request=call.request_id)
-                except InvalidCiphertextException:
-                    # The external key has opened it, and what was inside is none of ours.
-                    raise OutsideError(Problem.XKS_INNER_CIPHERTEXT) from None
+                return await self._within(replace(job, blob=inner), call)
             case _:
                 raise AssertionError(f"{type(job).__name__} is for no key of an external key store")
+
+    async def _within(self, job: RequestJob, call: Call) -> HsmAnswer:
+        """Our HSMs' work on what an external key has opened. Errors: KmsError, OutsideError."""
+        try:
+            return await self._host.perform(job, request=call.request_id)
+        except InvalidCiphertextException:
+            # The external key has opened it, and what was inside is none of ours.
+            raise OutsideError(Problem.XKS_INNER_CIPHERTEXT) from None
 
     async def _sealed_again(self, asked: ProxyRequest, blob: bytes, context: bytes) -> bytes:
         """The blob with its sealed part encrypted under the external key."""
@@ -238,7 +269,10 @@ class KeyStores:
             return await self._connected(store)
 
     async def _connected(self, store: KeyStore) -> bool:
-        problem = (await self._port.ask(_health_of(store))).problem
+        try:
+            problem = (await self._port.ask(_health_of(store, await self._secret(store)))).problem
+        except ServerFault:
+            return False  # no HSM opens the secret; the calendar comes back to it
         if problem is not None:
             code = connection_error_code(problem)
             return await self._committed(store.changed(state=ConnectionState.FAILED, error_code=code, until_ns=None))
@@ -264,11 +298,11 @@ def _cluster_of(key: KmsKey) -> str | None:
     return None if membership is None else membership.cluster_id
 
 
-def _health_of(store: KeyStore) -> Inquiry:
+def _health_of(store: KeyStore, secret: str) -> Inquiry:
     if store.proxy is not None:
-        return AboutProxy(proxy=store.proxy)
+        return AboutProxy(store_id=store.store_id, proxy=store.proxy, secret=secret)
     assert store.cluster_id is not None, "a store has a cluster or a proxy"
-    return AboutCluster(cluster_id=store.cluster_id, hsm_count=1, password=store.password)
+    return AboutCluster(cluster_id=store.cluster_id, hsm_count=1, is_login=True, password=secret)
 
 
 def _unusable(error: OutsideError, job: RequestJob) -> KmsError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import b64decode, b64encode
 from collections.abc import Sequence
 from dataclasses import asdict
 from sys import intern
@@ -126,14 +127,17 @@ def grant_from_body(body: str) -> Grant:
 
 def key_store_body(store: KeyStore) -> str:
     """What a custom key store is, as JSON."""
-    return _json(asdict(store))
+    said = asdict(store)
+    sealed = said.pop("sealed")
+    return _json({**said, "sealed": None if sealed is None else b64encode(sealed).decode("ascii")})
 
 
 def key_store_from_body(body: str) -> KeyStore:
     """The custom key store whose `key_store_body` this is."""
     said = json.loads(body)
-    proxy = said.pop("proxy")
+    proxy, sealed = said.pop("proxy"), said.pop("sealed", None)
     return KeyStore(
+        sealed=None if sealed is None else b64decode(sealed),
         type=StoreType(said.pop("type")),
         state=ConnectionState(said.pop("state")),
         proxy=None if proxy is None else ProxySettings(**proxy),

@@ -174,12 +174,20 @@ def _create_last_uses(connection: sqlite3.Connection) -> None:
     )
 
 
+def _forget_clear_secrets(connection: sqlite3.Connection) -> None:
+    """Passwords of clusters and secrets of proxies were kept in clear. They are overwritten, and their stores want to
+    be told them again: only an HSM could seal them, and none is here."""
+    connection.execute("PRAGMA secure_delete = ON")
+    connection.execute("UPDATE key_stores SET body = json_remove(body, '$.password', '$.proxy.secret')")
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     _create_first_tables,
     _create_grants,
     _add_imports,
     _create_key_stores,
     _create_last_uses,
+    _forget_clear_secrets,
 )
 """In order; each turns a file of version n into one of version n + 1. What has been released is never edited."""
 

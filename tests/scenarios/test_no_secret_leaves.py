@@ -1,4 +1,5 @@
-"""No backing key and no domain key leaves the HSMs: every byte of every file, link, trace and transcript is searched.
+"""No backing key and no domain key leaves the HSMs, and no secret of a custom key store is kept: every byte of every
+file, link, trace and transcript is searched.
 
 Done for each shipped scenario as a whole, apart from the invariant that looks at every run: that one is the product's, this one
 shares nothing with it but the hook inside the HSM.
@@ -17,6 +18,7 @@ from regionsim.runtime.virtual_loop import VirtualLoop, run_virtual
 from regionsim.scenario.library import shipped_paths
 from regionsim.scenario.load import load_scenario
 from regionsim.scenario.metrics import Ledger
+from regionsim.scenario.model import CallStep, Scenario
 from regionsim.scenario.play import Player
 from regionsim.scenario.transcript import Transcript
 from regionsim.simulation.ground import virtual_ground
@@ -69,6 +71,13 @@ def test_no_secret_is_found_outside_the_hsms(name: str, tmp_path: Path) -> None:
     assert not found, f"a secret of an HSM stands in {sorted({place for place, _ in found})}"
 
 
+@pytest.mark.parametrize("name", ["custom-key-store-disconnect", "external-key-manager-outage"])
+def test_what_the_scenario_tells_kms_is_searched_for(name: str) -> None:
+    told = told_by(load_scenario(shipped_paths()[name]))
+    assert told
+    assert all(len(secret) >= 20 for secret in told), "long enough to be nowhere by chance"
+
+
 def test_the_search_finds_what_is_there() -> None:
     secret = bytes(range(1, 33))
     hidden = {
@@ -93,7 +102,7 @@ def play_and_keep(name: str, folder: Path) -> tuple[set[bytes], Mapping[str, byt
     trace = Trace(lambda: loop.now_ns)
     data, links = folder / "data", bytearray()
     data.mkdir()
-    secrets: set[bytes] = set()
+    secrets = told_by(scenario)
     places: dict[str, bytes] = {}
 
     async def main() -> None:
@@ -109,6 +118,7 @@ def play_and_keep(name: str, folder: Path) -> tuple[set[bytes], Mapping[str, byt
             for region in simulation.regions.values():
                 await region.flush_audit()
                 secrets.update(bytes(secret) for secret in region.fleet.secrets_for_scan())
+                secrets.update(simulation.key_stores[region.name].secrets_for_scan())
             # While the files are open, with their write-ahead logs, and once more when they are closed.
             places.update({file.name: file.read_bytes() for file in data.iterdir()})
             await simulation.stop()
@@ -120,6 +130,14 @@ def play_and_keep(name: str, folder: Path) -> tuple[set[bytes], Mapping[str, byt
     assert any(name.endswith("-wal") for name in places), "the write-ahead logs were searched too"
     places["links"] = bytes(links)
     return secrets, places
+
+
+def told_by(scenario: Scenario) -> set[bytes]:
+    """The passwords and credentials that steps of the scenario tell KMS."""
+    calls = [step.call.parameters for step in scenario.steps if isinstance(step, CallStep)]
+    credentials = [call[name] for call in calls for name in call if name == "XksProxyAuthenticationCredential"]
+    told = {*(call.get("KeyStorePassword") for call in calls), *(one["RawSecretAccessKey"] for one in credentials)}
+    return {secret.encode() for secret in told if secret is not None}
 
 
 def forms_in(content: bytes, secrets: set[bytes]) -> Iterator[bytes]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from regionsim.faults.kinds import HsmOffline
 from regionsim.hsm.simulated_stores import Cluster, ExternalKey, Proxy, SimulatedStores
 from regionsim.kms.errors import ThrottlingException
 from regionsim.kms.outside import Problem
@@ -306,6 +307,47 @@ async def test_the_password_and_the_secret_are_shown_to_nobody(kms: OneRegion) -
     assert "sssss" not in str(kms.events)
 
 
+@BACKED
+@one_region()
+async def test_the_secret_is_kept_sealed_and_serves_after_a_crash(kms: OneRegion, backing: dict[str, Any]) -> None:
+    """The keeper wants the right secret; the hosts have it from their HSMs, in every life of theirs."""
+    secrets = {
+        "ours": "correct-horse-battery",
+        "new": "another-horse-battery",
+        "theirs": CREDENTIAL["RawSecretAccessKey"],
+    }
+    outside(kms).clusters[CLUSTER] = Cluster(password=secrets["ours"])
+    outside(kms).proxies[ADDRESS] = Proxy(secret=secrets["theirs"])
+    given = {**backing, **({"KeyStorePassword": secrets["ours"]} if backing is ON_CLUSTER else {})}
+    store_id = await connected(kms, given)
+    key_id = await key_in(kms, store_id)
+    await kms.reboot()
+    await kms.call("alice", "Encrypt", KeyId=key_id, Plaintext=b"order")
+    await kms.call("alice", "DisconnectCustomKeyStore", CustomKeyStoreId=store_id)
+    await kms.sleep_seconds(20)
+    if backing is ON_CLUSTER:
+        outside(kms).clusters[CLUSTER].password = secrets["new"]
+        await kms.call("alice", "UpdateCustomKeyStore", CustomKeyStoreId=store_id, KeyStorePassword=secrets["new"])
+    await kms.call("alice", "ConnectCustomKeyStore", CustomKeyStoreId=store_id)
+    await kms.sleep_seconds(301)
+    assert (await described(kms, store_id)).get("ConnectionErrorCode") is None
+    files = b"".join(path.read_bytes() for path in kms.simulation.folder.iterdir())
+    assert not [secret for secret in secrets.values() if secret.encode() in files]
+
+
+@one_region()
+async def test_a_store_waits_for_an_hsm_that_opens_its_secret(kms: OneRegion) -> None:
+    store_id = await store_of(kms, ON_CLUSTER)
+    await kms.call("alice", "ConnectCustomKeyStore", CustomKeyStoreId=store_id)
+    name = kms.simulation.begin_fault(HsmOffline(region=HERE))
+    await kms.sleep_seconds(400)
+    assert await state(kms, store_id) == "CONNECTING"
+    assert (await kms.answer("alice", "CreateCustomKeyStore", CustomKeyStoreName="b", **ON_PROXY)).startswith("KMSInt")
+    kms.simulation.end_fault(name)
+    await kms.sleep_seconds(400)
+    assert await state(kms, store_id) == "CONNECTED"
+
+
 @one_region()
 async def test_states_say_which_operation_is_allowed(kms: OneRegion) -> None:
     store_id = await store_of(kms, ON_CLUSTER)
@@ -470,7 +512,7 @@ async def test_a_cluster_s_keys_never_reach_our_hsms(kms: OneRegion) -> None:
     await kms.call("alice", "Encrypt", KeyId=key_id, Plaintext=b"order")
     random = await kms.call("alice", "GenerateRandom", NumberOfBytes=8, CustomKeyStoreId=store_id)
     assert len(random["Plaintext"]) == 8
-    assert not kms.happened("hsm_request")
+    assert {event.fields["job"] for event in kms.happened("hsm_request")} == {"SealSecret", "OpenSecret"}
     assert [event.fields["job"] for event in kms.happened("key_store_request")] == [
         "CreateBackingKey",
         "Encrypt",

@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from regionsim.hsm.domain import DOMAIN_KEY_RETENTION_DAYS
+from regionsim.hsm.simulated_stores import Cluster
 from regionsim.hsm.tokens import domain_key_id_of
 from regionsim.region import calendar
-from tests.simulation.one_region import OneRegion, one_region
+from tests.simulation.key_stores import CLUSTER, ON_CLUSTER
+from tests.simulation.one_region import HERE, OneRegion, one_region
 
 DAY_S = 86_400
 
@@ -45,6 +47,20 @@ async def test_a_key_that_nobody_uses_for_a_year_can_still_be_used(kms: OneRegio
     assert (await kms.call("alice", "Decrypt", CiphertextBlob=blob))["Plaintext"] == b"x"
     assert 10 <= len(tokens) <= 13, "wrapped anew once in a retention, not each day"
     assert len(kms.happened("hsm_request", job="RewrapTokens")) == 12
+
+
+@one_region()
+async def test_the_secret_of_a_custom_key_store_outlives_the_domain_key_that_it_was_sealed_under(
+    kms: OneRegion,
+) -> None:
+    kms.simulation.key_stores[HERE].clusters[CLUSTER] = Cluster(password=ON_CLUSTER["KeyStorePassword"])
+    made = await kms.call("alice", "CreateCustomKeyStore", CustomKeyStoreName="ours", **ON_CLUSTER)
+    await days(kms, 100)
+    await kms.call("alice", "ConnectCustomKeyStore", CustomKeyStoreId=made["CustomKeyStoreId"])
+    await kms.sleep_seconds(301)
+    (store,) = kms.region.state.key_stores()
+    assert store.is_connected, store.error_code
+    assert len(kms.happened("hsm_request", job="RewrapSecret")) == 3
 
 
 @one_region()

@@ -6,9 +6,8 @@ Source: KMS API Reference, the operations of these names; the texts are UNVERIFI
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 from regionsim.kms.errors import (
     CloudHsmClusterInUseException,
@@ -21,7 +20,10 @@ from regionsim.kms.errors import (
     XksProxyUriInUseException,
     XksProxyVpcEndpointServiceInUseException,
 )
-from regionsim.kms.hsm_jobs import HsmAnswer
+from regionsim.kms.hsm_jobs import (
+    HsmAnswer,
+    SecretSealed,
+)
 from regionsim.kms.key_stores import (
     CONNECTING_NS,
     DISCONNECTING_NS,
@@ -34,69 +36,19 @@ from regionsim.kms.key_stores import (
     put_away,
 )
 from regionsim.kms.metadata import epoch_seconds
+from regionsim.kms.operations.key_store_requests import (
+    PUBLIC,
+    CreateCustomKeyStoreRequest,
+    UpdateCustomKeyStoreRequest,
+)
 from regionsim.kms.outside import AboutCluster, AboutProxy, AboutService, Inquiry, Problem, refusal_of
 from regionsim.kms.pages import page, read_marker
 from regionsim.kms.permission import require_without_key
 from regionsim.kms.plan import Call, Operation, Outcome, Plan, Reads, View
+from regionsim.kms.secret_jobs import SealSecret
 from regionsim.kms.writes import PutKey, PutKeyStore, RemoveKeyStore, Write
 
-PUBLIC = "PUBLIC_ENDPOINT"
-VPC = "VPC_ENDPOINT_SERVICE"
-_CLUSTER_PARAMETERS = ("cloud_hsm_cluster_id", "trust_anchor_certificate", "key_store_password")
-_PROXY_PARAMETERS = (
-    "xks_proxy_uri_endpoint",
-    "xks_proxy_uri_path",
-    "xks_proxy_authentication_credential",
-    "xks_proxy_connectivity",
-)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CreateCustomKeyStoreRequest:
-    custom_key_store_name: str
-    cloud_hsm_cluster_id: str | None = None
-    trust_anchor_certificate: str | None = field(default=None, repr=False)
-    key_store_password: str | None = field(default=None, repr=False)
-    custom_key_store_type: str = StoreType.AWS_CLOUDHSM.value
-    xks_proxy_uri_endpoint: str | None = None
-    xks_proxy_uri_path: str | None = None
-    xks_proxy_vpc_endpoint_service_name: str | None = None
-    xks_proxy_vpc_endpoint_service_owner: str | None = None
-    xks_proxy_authentication_credential: Mapping[str, str] | None = field(default=None, repr=False)
-    xks_proxy_connectivity: str | None = None
-
-    def require_fitting(self) -> None:
-        """Errors: ValidationException for parameters that a store of that type lacks, or does not have."""
-        is_external = self.custom_key_store_type == StoreType.EXTERNAL_KEY_STORE
-        wanted, other = (_PROXY_PARAMETERS, _CLUSTER_PARAMETERS)[:: 1 if is_external else -1]
-        missing = [name for name in wanted if getattr(self, name) is None]
-        surplus = [name for name in other if getattr(self, name) is not None]
-        if missing:
-            raise ValidationException(
-                f"{_aws_name(missing[0])} is required for a {self.custom_key_store_type} key store."
-            )
-        if surplus:
-            raise ValidationException(
-                f"{_aws_name(surplus[0])} is not valid for a {self.custom_key_store_type} key store."
-            )
-        has_service = self.xks_proxy_vpc_endpoint_service_name is not None
-        if has_service != (self.xks_proxy_connectivity == VPC):
-            raise ValidationException(f"XksProxyVpcEndpointServiceName goes with XksProxyConnectivity {VPC}.")
-
-    def proxy(self) -> ProxySettings | None:
-        """The settings of an external key store's proxy."""
-        credential = self.xks_proxy_authentication_credential
-        if credential is None:
-            return None
-        return ProxySettings(
-            connectivity=self.xks_proxy_connectivity or PUBLIC,
-            uri_endpoint=self.xks_proxy_uri_endpoint or "",
-            uri_path=self.xks_proxy_uri_path or "",
-            access_key_id=credential["AccessKeyId"],
-            secret=credential["RawSecretAccessKey"],
-            vpc_service_name=self.xks_proxy_vpc_endpoint_service_name,
-            vpc_service_owner=self.xks_proxy_vpc_endpoint_service_owner,
-        )
+R = TypeVar("R")
 
 
 class CreateCustomKeyStore(Operation[CreateCustomKeyStoreRequest]):
@@ -127,7 +79,6 @@ class CreateCustomKeyStore(Operation[CreateCustomKeyStoreRequest]):
             created_at_ns=view.now_ns,
             cluster_id=request.cloud_hsm_cluster_id,
             trust_anchor=request.trust_anchor_certificate,
-            password=request.key_store_password,
             proxy=request.proxy(),
         )
         others = view.state.key_stores(account)
@@ -135,10 +86,12 @@ class CreateCustomKeyStore(Operation[CreateCustomKeyStoreRequest]):
             raise LimitExceededException(f"The limit of {STORES_PER_ACCOUNT} custom key stores is reached.")
         _require_free(store, others)
         plan = Plan(call=call, request=request, region=view.region, now_ns=view.now_ns, key_store=store)
-        return _asked(view, plan, _question_about(store, is_new=True))
+        asked = _asked(view, plan, _question_about(store, request.secret, is_new=True))
+        return _sealing(asked, request.secret)
 
     def answer(self, plan: Plan[CreateCustomKeyStoreRequest], answer: HsmAnswer | None) -> Outcome:
-        store = plan.one_store
+        assert isinstance(answer, SecretSealed)
+        store = replace(plan.one_store, sealed=answer.token)
         return Outcome(
             response={"CustomKeyStoreId": store.store_id},
             writes=(PutKeyStore(store=store),),
@@ -277,71 +230,6 @@ class DeleteCustomKeyStore(Operation[KeyStoreRequest]):
         return Outcome(response={}, writes=(RemoveKeyStore(store_id=plan.one_store.store_id),))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UpdateCustomKeyStoreRequest:
-    custom_key_store_id: str
-    new_custom_key_store_name: str | None = None
-    key_store_password: str | None = field(default=None, repr=False)
-    cloud_hsm_cluster_id: str | None = None
-    xks_proxy_uri_endpoint: str | None = None
-    xks_proxy_uri_path: str | None = None
-    xks_proxy_vpc_endpoint_service_name: str | None = None
-    xks_proxy_vpc_endpoint_service_owner: str | None = None
-    xks_proxy_authentication_credential: Mapping[str, str] | None = field(default=None, repr=False)
-    xks_proxy_connectivity: str | None = None
-
-    @property
-    def changes_cluster(self) -> bool:
-        return self.key_store_password is not None or self.cloud_hsm_cluster_id is not None
-
-    @property
-    def changes_address(self) -> bool:
-        """True for what a connected external key store does not let be changed."""
-        return any(
-            given is not None
-            for given in (
-                self.xks_proxy_uri_endpoint,
-                self.xks_proxy_vpc_endpoint_service_name,
-                self.xks_proxy_vpc_endpoint_service_owner,
-                self.xks_proxy_connectivity,
-            )
-        )
-
-    @property
-    def changes_proxy(self) -> bool:
-        credential = self.xks_proxy_authentication_credential
-        return self.changes_address or self.xks_proxy_uri_path is not None or credential is not None
-
-    def applied_to(self, store: KeyStore) -> KeyStore:
-        """The store as it is to be. Errors: ValidationException for what its type does not have."""
-        if (self.changes_cluster and store.proxy is not None) or (self.changes_proxy and store.proxy is None):
-            raise ValidationException(f"A parameter is not valid for a {store.type} key store.")
-        return store.changed(
-            name=self.new_custom_key_store_name or store.name,
-            password=self.key_store_password or store.password,
-            cluster_id=self.cloud_hsm_cluster_id or store.cluster_id,
-            proxy=None if store.proxy is None else self._proxy(store.proxy),
-        )
-
-    def _proxy(self, known: ProxySettings) -> ProxySettings:
-        credential = self.xks_proxy_authentication_credential or {}
-        connectivity = self.xks_proxy_connectivity or known.connectivity
-        service = self.xks_proxy_vpc_endpoint_service_name or known.vpc_service_name
-        if connectivity == VPC and service is None:
-            raise ValidationException(f"XksProxyVpcEndpointServiceName is required with XksProxyConnectivity {VPC}.")
-        if connectivity == PUBLIC and self.xks_proxy_vpc_endpoint_service_name is not None:
-            raise ValidationException(f"XksProxyVpcEndpointServiceName goes with XksProxyConnectivity {VPC}.")
-        return ProxySettings(
-            connectivity=connectivity,
-            uri_endpoint=self.xks_proxy_uri_endpoint or known.uri_endpoint,
-            uri_path=self.xks_proxy_uri_path or known.uri_path,
-            access_key_id=credential.get("AccessKeyId", known.access_key_id),
-            secret=credential.get("RawSecretAccessKey", known.secret),
-            vpc_service_name=service if connectivity == VPC else None,
-            vpc_service_owner=self.xks_proxy_vpc_endpoint_service_owner or known.vpc_service_owner,
-        )
-
-
 class UpdateCustomKeyStore(Operation[UpdateCustomKeyStoreRequest]):
     """Other properties for a store, of which most want it disconnected."""
 
@@ -368,10 +256,15 @@ class UpdateCustomKeyStore(Operation[UpdateCustomKeyStoreRequest]):
         plan = replace(plan, besides=_moved(view, store, changed))
         if not request.changes_cluster and not request.changes_proxy:
             return plan
-        return _asked(view, plan, _question_about(changed, is_new=False, before=store))
+        asked = _asked(view, plan, _question_about(changed, request.secret, is_new=False, before=store))
+        return _sealing(asked, request.secret)
 
     def answer(self, plan: Plan[UpdateCustomKeyStoreRequest], answer: HsmAnswer | None) -> Outcome:
-        return Outcome(response={}, writes=(PutKeyStore(store=plan.one_store), *plan.besides))
+        store = plan.one_store
+        if answer is not None:
+            assert isinstance(answer, SecretSealed)
+            store = replace(store, sealed=answer.token)
+        return Outcome(response={}, writes=(PutKeyStore(store=store), *plan.besides))
 
 
 def _moved(view: View, store: KeyStore, changed: KeyStore) -> tuple[Write, ...]:
@@ -423,12 +316,14 @@ def _require_free(store: KeyStore, others: tuple[KeyStore, ...]) -> None:
         )
 
 
-def _question_about(store: KeyStore, *, is_new: bool, before: KeyStore | None = None) -> Inquiry:
+def _question_about(store: KeyStore, secret: str | None, *, is_new: bool, before: KeyStore | None = None) -> Inquiry:
     """What must be known of a store's backing before it is made or changed. A proxy behind a VPC endpoint service is
     asked from the first change on: a new store only needs the service."""
     if store.proxy is not None:
         is_public = store.proxy.connectivity == PUBLIC
-        return AboutProxy(proxy=store.proxy) if is_public or not is_new else AboutService(proxy=store.proxy)
+        if is_new and not is_public:
+            return AboutService(proxy=store.proxy)
+        return AboutProxy(store_id=store.store_id, proxy=store.proxy, secret=secret)
     assert store.cluster_id is not None, "a store has a cluster or a proxy"
     has_moved = before is not None and before.cluster_id != store.cluster_id
     return AboutCluster(
@@ -436,6 +331,13 @@ def _question_about(store: KeyStore, *, is_new: bool, before: KeyStore | None = 
         trust_anchor=store.trust_anchor if is_new else None,
         related_to=before.cluster_id if before is not None and has_moved else None,
     )
+
+
+def _sealing(plan: Plan[R], secret: str | None) -> Plan[R]:
+    """The plan, with the job that wraps a store's secret, if there is a new one: nobody keeps it in clear."""
+    if secret is None or plan.inquiry is not None:
+        return plan
+    return replace(plan, job=SealSecret(store_id=plan.one_store.store_id, secret=secret))
 
 
 def _asked(view: View, plan: Plan[Any], inquiry: Inquiry) -> Plan[Any]:
@@ -477,7 +379,3 @@ def _proxy_entry(proxy: ProxySettings) -> dict[str, str]:
     if proxy.vpc_service_owner is not None:
         entry["VpcEndpointServiceOwner"] = proxy.vpc_service_owner
     return entry
-
-
-def _aws_name(field_name: str) -> str:
-    return "".join(word.capitalize() for word in field_name.split("_"))

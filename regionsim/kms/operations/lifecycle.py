@@ -309,7 +309,7 @@ def _inquiry_about(view: View, membership: StoreMembership) -> Inquiry:
     store = view.state.key_store(membership.store_id)
     assert store is not None, "it was found just now"
     if store.proxy is not None and membership.xks_key_id is not None:
-        return AboutExternalKey(proxy=store.proxy, xks_key_id=membership.xks_key_id)
+        return AboutExternalKey(store_id=store.store_id, proxy=store.proxy, xks_key_id=membership.xks_key_id)
     assert store.cluster_id is not None, "a store has a cluster or a proxy"
     return AboutCluster(cluster_id=store.cluster_id)
 

@@ -109,7 +109,6 @@ def test_every_property_of_a_custom_key_store_is_stored(raw: sqlite3.Connection,
         uri_endpoint="https://e",
         uri_path="/p",
         access_key_id="A",
-        secret="S",
         vpc_service_name="n",
         vpc_service_owner="o",
     )
@@ -124,7 +123,7 @@ def test_every_property_of_a_custom_key_store_is_stored(raw: sqlite3.Connection,
         until_ns=2**62,
         cluster_id=None if is_external else "cluster-1",
         trust_anchor=None if is_external else "certificate",
-        password=None if is_external else "kmsPswd",
+        sealed=None if is_external else b"\x01\xffsealed",
         proxy=proxy if is_external else None,
     )
     apply(raw, PutKeyStore(store=store))

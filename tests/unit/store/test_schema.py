@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from pathlib import Path
 
@@ -52,6 +53,24 @@ def test_an_older_file_is_brought_up_to_date_with_what_it_holds(path: Path):
     was, raw = _migrated(path)
     assert was == len(NEXT), "the second time there is nothing to do"
     raw.close()
+
+
+def test_a_secret_that_an_older_file_has_in_clear_is_overwritten(path: Path):
+    """Before secrets were sealed, they stood in the body of their store."""
+    before = MIGRATIONS[:5]
+    _, raw = _migrated(path, before)
+    secrets = ("correct-horse-battery", "0123456789-the-secret-of-a-proxy")
+    bodies = {
+        "cks-1": {"password": secrets[0], "proxy": None},
+        "cks-2": {"password": None, "proxy": {"secret": secrets[1]}},
+    }
+    for store_id, body in bodies.items():
+        raw.execute("INSERT INTO key_stores VALUES (?, ?, 1)", (store_id, json.dumps(body)))
+    raw.close()
+    _, raw = _migrated(path, MIGRATIONS)
+    assert [body for (body,) in raw.execute("SELECT body FROM key_stores")] == ['{"proxy":null}', '{"proxy":{}}']
+    raw.close()
+    assert not [secret for secret in secrets if secret.encode() in path.read_bytes()]
 
 
 def test_a_new_file_goes_through_all_migrations(path: Path):
