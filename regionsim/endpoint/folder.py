@@ -85,6 +85,6 @@ class DataFolder:
     def empty(self) -> None:
         """Remove every Region's store and domain, the clock and the sessions: what is left is for a new world."""
         for path in self.path.iterdir():
-            is_store = ".sqlite" in path.name or path.suffix == ".domain"
+            is_store = ".sqlite" in path.name or path.suffix in (".domain", ".keepers")
             if is_store or path.name in (CLOCK_NAME, SESSIONS_NAME):
                 path.unlink(missing_ok=True)

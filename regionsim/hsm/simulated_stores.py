@@ -3,7 +3,7 @@
 A cluster is a domain that belongs to no Region: what it exports is the handle by which KMS knows its keys. A cluster or
 proxy that is not described here comes to be when it is first asked for, healthy, and takes every credential; one that
 is described (`clusters`, `proxies`) is as it is described, and can be broken there; faults that are on come on top, of
-real proxies, too. None of it outlives the process.
+real proxies, too. Whoever keeps it for the next process is told of each new key before that is used (`save_by`).
 
 Source: ours; KMS Developer Guide, "CloudHSM key stores" and "External key stores" (what is checked).
 """
@@ -22,6 +22,7 @@ from regionsim.hsm.algorithms.key_pair import Draws
 from regionsim.hsm.algorithms.symmetric import AES_KEY_BYTES, GCM_NONCE_BYTES, AeadKey
 from regionsim.hsm.confined import Confined
 from regionsim.hsm.domain import DomainState
+from regionsim.hsm.keeper_backup import Kept
 from regionsim.hsm.key_store_port import PROXY_DEADLINE_NS, ExternallySealed, ProxyRequest
 from regionsim.hsm.memory import HsmMemory
 from regionsim.hsm.replication_keys import ReplicationRegistry
@@ -39,6 +40,7 @@ from regionsim.kms.outside import (
     Problem,
     Word,
 )
+from regionsim.names.mistakes import ConfigError
 from regionsim.runtime.clock import ReadableClock
 from regionsim.runtime.entropy import Entropy, Stream
 from regionsim.runtime.loop import is_real_time
@@ -123,6 +125,7 @@ class SimulatedStores:
         on_fault_met: Callable[[tuple[str, ...]], None],
     ) -> None:
         self._over_http = over_http
+        self._save: Callable[[Kept], None] | None = None
         self._faults = faults
         self._on_fault_met = on_fault_met
         self.clusters: dict[str, Cluster] = {}
@@ -236,6 +239,39 @@ class SimulatedStores:
             # A proxy says so in its own words.
             raise OutsideError(Problem.XKS_CIPHERTEXT) from None
 
+    def restore(self, kept: Kept) -> None:
+        """Take up the keys of an earlier process."""
+        for cluster_id, domain in kept.clusters.items():
+            cluster = self.clusters.setdefault(cluster_id, Cluster())
+            cluster.memory = HsmMemory(domain, ReplicationRegistry(), self._draws)
+        for address, keys in kept.proxies.items():
+            proxy = self.proxies.setdefault(address, Proxy())
+            known = {name: ExternalKey(raw, is_enabled=is_on) for name, (raw, is_on) in keys.items()}
+            proxy.keys = {**known, **proxy.keys}
+
+    def save_by(self, save: Callable[[Kept], None]) -> None:
+        """Let `save` keep all keys whenever there is a new one. It raises ConfigError when it cannot."""
+        self._save = save
+
+    def _kept(self) -> Kept:
+        return Kept(
+            clusters={name: one.memory.domain for name, one in self.clusters.items() if one.memory is not None},
+            proxies={
+                address: {name: (key.aead.raw, key.is_enabled) for name, key in proxy.keys.items()}
+                for address, proxy in self.proxies.items()
+            },
+        )
+
+    def _keep(self) -> bool:
+        """Have everything kept; False when it could not be."""
+        if self._save is None:
+            return True
+        try:
+            self._save(self._kept())
+        except ConfigError:
+            return False
+        return True
+
     def secrets_for_scan(self) -> list[bytes]:
         """The raw bytes of every key that is kept here. For tests that search files and links; for nothing else."""
         memories = [cluster.memory for cluster in self.clusters.values() if cluster.memory is not None]
@@ -264,6 +300,9 @@ class SimulatedStores:
         if cluster.memory is None:
             domain = DomainState.found(self._region, self._clock.now_ns(), self._stream)
             cluster.memory = HsmMemory(domain, ReplicationRegistry(), self._draws)
+            if not self._keep():
+                cluster.memory = None  # a key that the next process does not have would be lost with this one
+                raise OutsideError(Problem.NETWORK_ERRORS)
         return cluster.memory
 
     def _cluster_problem(self, asked: AboutCluster) -> Problem | None:
@@ -314,6 +353,9 @@ class SimulatedStores:
         assert proxy is not None, "it has just answered"
         if key_id not in proxy.keys and proxy.has_any_key:
             proxy.keys[key_id] = ExternalKey(self._stream.bytes(AES_KEY_BYTES))
+            if not self._keep():
+                del proxy.keys[key_id]
+                return Problem.XKS_PROXY_UNHEALTHY
         key = proxy.keys.get(key_id)
         if key is None:
             return Problem.XKS_KEY_NOT_FOUND

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Literal
 
 from regionsim.faults.verdicts import DiskRule
-from regionsim.hsm import domain_backup
+from regionsim.hsm import domain_backup, keeper_backup
 from regionsim.hsm.domain import DomainState
 from regionsim.hsm.fleet import SealDomain
+from regionsim.hsm.keeper_backup import Kept
 from regionsim.names.mistakes import ConfigError
 from regionsim.runtime import tasks
 from regionsim.runtime.clock import Clock, NodeClock, ReadableClock, SkewedClock, WallClock
@@ -23,6 +24,7 @@ from regionsim.store.disk import Disk, RealDisk, SimulatedDisk, no_faults, ruled
 ConnectionKind = Literal["inline", "threaded"]
 
 SEALING_KEY_NAME = "seal.key"
+_KEEPERS = ".keepers"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +58,8 @@ class DomainVault:
         self._is_durable = is_durable
         path = sealing_key if sealing_key is not None else folder / SEALING_KEY_NAME
         self.key_name = path.name
-        self._key, self.is_key_new = domain_backup.sealing_key(path, entropy.stream("sealing-key"))
+        self._stream = entropy.stream("sealing-key")
+        self._key, self.is_key_new = domain_backup.sealing_key(path, self._stream)
 
     def __repr__(self) -> str:
         return f"<DomainVault {self._folder}>"
@@ -79,6 +82,21 @@ class DomainVault:
         Errors: ConfigError when the file cannot be written; what `seal` raises.
         """
         domain_backup.write_private(self._path(region), seal(self._key), is_durable=self._is_durable)
+
+    def load_keepers(self, region: str) -> Kept | None:
+        """What keeps the keys of the Region's custom key stores, as it was last saved; None when nothing was.
+
+        Errors: ConfigError for a file that cannot be opened.
+        """
+        path = self._folder / f"{region}{_KEEPERS}"
+        if not path.exists():
+            return None
+        return keeper_backup.unseal(domain_backup.read_token(path), self._key, region=region)
+
+    def save_keepers(self, region: str, kept: Kept) -> None:
+        """Keep it, at once or not at all. Errors: ConfigError when the file cannot be written."""
+        sealed = keeper_backup.seal(kept, self._key, region=region, draw=self._stream.bytes)
+        domain_backup.write_private(self._folder / f"{region}{_KEEPERS}", sealed, is_durable=self._is_durable)
 
     def _path(self, region: str) -> Path:
         return self._folder / f"{region}.domain"

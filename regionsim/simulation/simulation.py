@@ -421,6 +421,10 @@ class Simulation:
         if vault is not None:
             vault.save(name, fleet.seal_domain)  # before the first key is made: it must outlive us
             fleet.save_domain_by(partial(vault.save, name))
+            kept = vault.load_keepers(name)
+            if kept is not None:
+                self.key_stores[name].restore(kept)
+            self.key_stores[name].save_by(partial(vault.save_keepers, name))
 
     def _install_bulk(self) -> None:
         """Put the keys of before the run into the Regions' files; into those that were there before: none.

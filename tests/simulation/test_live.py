@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from regionsim.kms.errors import KmsError
 from regionsim.kms.key import KeyState
 from regionsim.kms.key_identifiers import locate
 from regionsim.kms.key_policies import stored_policy
@@ -22,6 +23,7 @@ from regionsim.names.mistakes import ConfigError
 from regionsim.runtime.loop import run_real_time
 from regionsim.runtime.tasks import now_ns, sleep
 from regionsim.simulation.simulation import Simulation
+from tests.simulation.key_stores import ON_CLUSTER, ON_PROXY
 from tests.simulation.live_world import POLICY, call, live_simulation
 from tests.simulation.many_regions import ACCOUNT, EU, US
 
@@ -173,6 +175,69 @@ def test_keys_made_after_a_domain_key_rotation_outlive_the_process(tmp_path: Pat
         return opened, domain_keys
 
     assert run_real_time(second_life(run_real_time(first_life()))) == (b"x", 2)
+
+
+async def keys_in_stores(simulation: Simulation) -> list[str]:
+    """The ids of two new keys, in a CloudHSM store and in an external one."""
+    made = []
+    for name, backing in (("ours", ON_CLUSTER), ("theirs", ON_PROXY)):
+        store = await call(simulation, US, "CreateCustomKeyStore", CustomKeyStoreName=name, **backing)
+        await call(simulation, US, "ConnectCustomKeyStore", CustomKeyStoreId=store["CustomKeyStoreId"])
+        await simulation.advance(400_000_000_000)
+        more = {"Origin": "AWS_CLOUDHSM"} if name == "ours" else {"Origin": "EXTERNAL_KEY_STORE", "XksKeyId": "key-1"}
+        key = await call(simulation, US, "CreateKey", CustomKeyStoreId=store["CustomKeyStoreId"], **more)
+        made.append(key["KeyMetadata"]["KeyId"])
+    return made
+
+
+def test_keys_in_custom_key_stores_outlive_the_process(tmp_path: Path) -> None:
+    """Nothing is stopped in good order; what keeps the keys is kept, sealed, before a key is used."""
+
+    async def first_life() -> tuple[list[bytes], list[bytes]]:
+        simulation = live_simulation(tmp_path, (US,))
+        await simulation.start()
+        keys = await keys_in_stores(simulation)
+        made = [await call(simulation, US, "Encrypt", KeyId=key_id, Plaintext=b"order") for key_id in keys]
+        secrets = simulation.key_stores[US].secrets_for_scan()
+        await simulation.regions[US].crash()
+        simulation.close_hsms()
+        await simulation.stop()
+        return [one["CiphertextBlob"] for one in made], secrets
+
+    async def second_life(blobs: list[bytes]) -> list[bytes]:
+        simulation = live_simulation(tmp_path, (US,))
+        await simulation.start()
+        opened = [(await call(simulation, US, "Decrypt", CiphertextBlob=blob))["Plaintext"] for blob in blobs]
+        await simulation.stop()
+        simulation.close_hsms()
+        return opened
+
+    blobs, secrets = run_real_time(first_life())
+    files = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    assert secrets
+    assert not [form for secret in secrets for form in (secret, secret.hex().encode()) if form in files]
+    assert run_real_time(second_life(blobs)) == [b"order", b"order"]
+    kept = tmp_path / f"{US}.keepers"
+    assert kept.stat().st_mode & 0o777 == 0o600
+    kept.write_bytes(kept.read_bytes()[:-1] + b"?")
+    with pytest.raises(ConfigError, match="the keys of us-east-1's custom key stores do not open: it was altered"):
+        run_real_time(second_life(blobs))
+
+
+def test_a_key_that_cannot_be_kept_is_not_made(tmp_path: Path) -> None:
+    async def main() -> None:
+        simulation = live_simulation(tmp_path, (US,))
+        await simulation.start()
+        (tmp_path / f"{US}.keepers").mkdir()  # nothing can take its place
+        with pytest.raises(KmsError) as refused:
+            await keys_in_stores(simulation)
+        assert refused.value.code == "DependencyTimeoutException"
+        (tmp_path / f"{US}.keepers").rmdir()
+        assert simulation.key_stores[US].secrets_for_scan() == []
+        await simulation.stop()
+        simulation.close_hsms()
+
+    run_real_time(main())
 
 
 def test_a_domain_that_cannot_be_saved_is_not_rotated(tmp_path: Path) -> None:
