@@ -12,11 +12,12 @@ from types import MappingProxyType
 from typing import Any
 
 from regionsim.authorization.principals import Principal
-from regionsim.services.clusters import Ecr, Eks, Rds
+from regionsim.services.clusters import Ecr, Eks
 from regionsim.services.dynamodb import DynamoDb
 from regionsim.services.ec2 import Ec2
 from regionsim.services.functions import CloudTrailLogs, Lambda, Logs
 from regionsim.services.premises import Premises, ServiceState
+from regionsim.services.rds import Rds
 from regionsim.services.route53 import Route53
 from regionsim.services.s3 import S3
 from regionsim.services.secrets import Secrets, Ssm

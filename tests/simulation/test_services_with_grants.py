@@ -24,7 +24,10 @@ async def test_a_cluster_asks_when_its_api_server_starts(kms: OneRegion) -> None
     await kms.call("alice", "DisableKey", KeyId=key)
     assert (await world.does("eks", "ReadSecret", **NAME)).calls == ()
     assert await world.error("eks", "StartApiServer", **NAME) == "InvalidRequestException"
-    assert (await world.does("eks", "DescribeCluster", **NAME)).response == {"State": "DEGRADED"}
+    assert (await world.does("eks", "DescribeCluster", **NAME)).response == {
+        "State": "DEGRADED",
+        "Issue": "KmsKeyDisabled",
+    }
     assert await world.error("eks", "ReadSecret", **NAME) == "InternalError"
     await kms.call("alice", "EnableKey", KeyId=key)
     assert (await world.does("eks", "StartApiServer", **NAME)).calls == ("Decrypt",)
