@@ -18,8 +18,8 @@ from typing import Any
 
 from regionsim.endpoint.carried import carried_request, carried_response, carry_request, carry_response
 from regionsim.endpoint.channel import Channel, GoneError
+from regionsim.endpoint.connection import Connection
 from regionsim.endpoint.http import Hangup, HttpRequest, HttpResponse, Stalled
-from regionsim.endpoint.listeners import Connection
 from regionsim.endpoint.settings import ServeSettings
 from regionsim.endpoint.world import LiveWorld, Share
 from regionsim.hsm.replication_keys import ReplicationRegistry

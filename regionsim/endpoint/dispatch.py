@@ -11,7 +11,8 @@ import re
 import socket
 from collections.abc import Callable
 
-from regionsim.endpoint.listeners import App, Connection, HttpServer, bound
+from regionsim.endpoint.connection import Application, Connection, HttpServer
+from regionsim.endpoint.listeners import bound
 from regionsim.runtime.tasks import Scope, now_ns, sleep
 
 _BACKLOG = 1024
@@ -30,8 +31,8 @@ HandOver = Callable[[str, socket.socket], bool]
 class Dispatch:
     """One listening address. `server` takes what stays."""
 
-    def __init__(self, app: App, host: str, number: int, scope: Scope, hand_over: HandOver) -> None:
-        self.server = HttpServer(app)
+    def __init__(self, application: Application, host: str, number: int, scope: Scope, hand_over: HandOver) -> None:
+        self.server = HttpServer(application)
         self._scope = scope
         self._hand_over = hand_over
         self._listener = bound(host, number)

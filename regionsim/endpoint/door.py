@@ -14,6 +14,7 @@ from regionsim.endpoint.http import Hangup, Stalled
 from regionsim.faults.verdicts import CallVerdict
 from regionsim.kms.plan import Call
 from regionsim.region.region import Reply
+from regionsim.runtime.strands import Signal
 from regionsim.runtime.tasks import now_ns
 from regionsim.runtime.trace import Event
 from regionsim.simulation.simulation import Simulation
@@ -40,7 +41,7 @@ class Door:
     def __init__(self, simulation: Simulation, on_change: Callable[[], None]) -> None:
         self.simulation = simulation
         self._on_change = on_change
-        self._waiting: dict[str, set[asyncio.Future[Reply]]] = {name: set() for name in simulation.regions}
+        self._waiting: dict[str, set[Signal[Reply | Hangup]]] = {name: set() for name in simulation.regions}
         self._hidden_since_ns: dict[str, int] = {}
         simulation.trace.add_sink(self._heard, ("fault_begins", "fault_ends", "region_crashed", "region_booted"))
 
@@ -68,19 +69,16 @@ class Door:
             self.simulation.fault_tally.met(self.simulation.faults.names_hiding(region))
             raise Hangup
         self._meet(region)
-        reply: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        reply: Signal[Reply | Hangup] = Signal()
         waiting = self._waiting[region]
         waiting.add(reply)
-
-        def answered(said: Reply) -> None:
-            if not reply.done():
-                reply.set_result(said)
-
         try:
-            self.simulation.regions[region].accept(call, answered)
+            self.simulation.regions[region].accept(call, reply.give)
             said = await reply
         finally:
             waiting.discard(reply)
+        if isinstance(said, Hangup):
+            raise said
         self._meet(region)
         return said
 
@@ -116,6 +114,5 @@ class Door:
         self._hidden_since_ns = {region: self._hidden_since_ns.get(region, now_ns()) for region in hidden}
 
     def _hang_up(self, region: str) -> None:
-        for reply in self._waiting[region]:
-            if not reply.done():
-                reply.set_exception(Hangup())
+        for reply in list(self._waiting[region]):
+            reply.give(Hangup())

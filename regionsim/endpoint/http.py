@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from regionsim.kms.errors import KmsError
+from regionsim.names.made_often import made_often
 
 
+@made_often
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpRequest:
     """One request, whole. `path` and `query` are as they came, percent-encoded; header names are in lower case.
@@ -26,6 +28,7 @@ class HttpRequest:
     accepted_ns: int = 0
 
 
+@made_often
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpResponse:
     """One response. The server adds date and length."""
@@ -49,12 +52,3 @@ class BadRequest(Exception):
     def __init__(self, refusal: KmsError) -> None:
         super().__init__(str(refusal))
         self.refusal = refusal
-
-
-def joined_headers(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
-    """Header name in lower case -> its value; several of one name are joined by commas, as signing wants them."""
-    headers: dict[str, str] = {}
-    for raw_name, raw_value in pairs:
-        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
-        headers[name] = f"{headers[name]},{value}" if name in headers else value
-    return headers

@@ -23,11 +23,11 @@ from typing import Any
 from regionsim.accounts.changes import IamChange
 from regionsim.accounts.directory import Directory
 from regionsim.accounts.model import Account
-from regionsim.endpoint.asgi import Application
 from regionsim.endpoint.carried import carried_request, carried_response, carry_request, carry_response
 from regionsim.endpoint.channel import Channel, GoneError
 from regionsim.endpoint.chaos import Chaos
 from regionsim.endpoint.dispatch import Dispatch
+from regionsim.endpoint.edge import Edge
 from regionsim.endpoint.folder import DataFolder
 from regionsim.endpoint.front import Behind, Front
 from regionsim.endpoint.http import Hangup, HttpRequest, HttpResponse
@@ -42,7 +42,7 @@ from regionsim.runtime.clock import WallClock
 from regionsim.runtime.entropy import OsEntropy
 from regionsim.runtime.tasks import Scope, now_ns
 
-_DRAIN_S = 2.0
+_DRAIN_NS = 2_000_000_000
 _NS_PER_S = 1_000_000_000
 _PATIENCE_MS, _PATIENCE_WITH_FAULTS_MS = 5_000, 50
 _END_WITHIN_S = 4.0
@@ -178,7 +178,7 @@ class ParentWorld:
         """Start every process, then open the shared port. Errors: ConfigError; then nothing is left behind."""
         host = self.settings.address
         try:
-            app = Application(self._front, self.admin.answer)
+            app = Edge(self._front, self.admin.answer)
             self._dispatch = Dispatch(app, host, self.settings.port, self._scope, self._hand_over)
             self._holders = {region: bound(host, 0) for region in self.plan.regions}
             for child in self.children:
@@ -194,7 +194,7 @@ class ParentWorld:
         """Take no new connection, let what is under way end, end every process."""
         if self._dispatch is not None:
             self._dispatch.close()
-            await self._dispatch.server.drain(_DRAIN_S)
+            await self._dispatch.server.drain(_DRAIN_NS)
         await self._end()
 
     def ready_line(self) -> dict[str, Any]:

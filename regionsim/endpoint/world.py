@@ -14,15 +14,16 @@ from typing import Any
 
 from regionsim.accounts.directory import Directory
 from regionsim.endpoint.admin import Admin
-from regionsim.endpoint.asgi import ADMIN_PREFIX, Application
 from regionsim.endpoint.chaos import Chaos
+from regionsim.endpoint.connection import HttpServer
 from regionsim.endpoint.door import Access, Door
+from regionsim.endpoint.edge import ADMIN_PREFIX, Edge
 from regionsim.endpoint.folder import DataFolder
 from regionsim.endpoint.front import Behind, Front
 from regionsim.endpoint.http import HttpRequest, HttpResponse
 from regionsim.endpoint.keyring import Keyring
 from regionsim.endpoint.limits import ByteLimit
-from regionsim.endpoint.listeners import HttpServer, Port
+from regionsim.endpoint.listeners import Port
 from regionsim.endpoint.settings import ServeSettings
 from regionsim.endpoint.toxics import Toxic
 from regionsim.faults.kinds import Fault
@@ -39,7 +40,7 @@ from regionsim.simulation.ground import live_ground
 from regionsim.simulation.simulation import Part, Simulation
 from regionsim.store.errors import StoreError
 
-_DRAIN_S = 2.0
+_DRAIN_NS = 2_000_000_000
 _TRIM_EVERY_NS = NS_PER_MINUTE
 _NS_PER_S = 1_000_000_000
 
@@ -95,7 +96,7 @@ class LiveWorld:
         """Boot the Regions, then open the ports. Errors: ConfigError; then nothing is left behind."""
         try:
             host, share = self.settings.address, self._share
-            self.server = HttpServer(Application(self.front, self.admin.answer if share is None else share.admin))
+            self.server = HttpServer(Edge(self.front, self.admin.answer if share is None else share.admin))
             if share is None:
                 self.shared = Port(self.server, host, self.settings.port)
             numbers = dict.fromkeys(self.plan.regions, 0) if share is None else share.ports
@@ -112,7 +113,7 @@ class LiveWorld:
     async def stop(self) -> None:
         """Take no new connection, let what is under way end, close the Regions."""
         self._close_ports()
-        await self.server.drain(_DRAIN_S)
+        await self.server.drain(_DRAIN_NS)
         self._scope.fence()
         await self._scope.closed()
         await self._end()

@@ -9,8 +9,10 @@ from __future__ import annotations
 import argparse
 import asyncio
 import base64
+import importlib
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -27,6 +29,8 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 REGION = "us-east-1"
+LENGTH = re.compile(rb"(?i)\r\ncontent-length: *([0-9]+)")
+CLOSES = re.compile(rb"(?i)\r\nconnection: *close")
 TICKS = os.sysconf("SC_CLK_TCK")
 OPERATIONS = (
     "Encrypt",
@@ -67,7 +71,8 @@ def main() -> None:
     add("--load", help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.load is not None:
-        print(json.dumps(asyncio.run(_load(json.loads(asked.load)))))
+        with asyncio.Runner(loop_factory=_fastest_loop()) as runner:
+            print(json.dumps(runner.run(_load(json.loads(asked.load)))))
         return
     with _regionsim() as ours, _moto() as moto:
         servers = [ours, *([moto] if moto is not None else [])]
@@ -108,34 +113,81 @@ def _round(server: Server, load: dict[str, Any]) -> Figures:
     )
 
 
+def _fastest_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    return importlib.import_module("uvloop").new_event_loop if find_spec("uvloop") is not None else None
+
+
 async def _load(said: dict[str, Any]) -> dict[str, Any]:
-    """Ask the same again and again on every connection until the time is over."""
+    """Ask the same again and again on every connection until the time is over.
+
+    It takes as little of the machine as it can, for the server shares the machine with it.
+    """
     host, _, port = said["url"].removeprefix("http://").partition(":")
-    request, took = base64.b64decode(said["request"]), list[float]()
-    end = time.monotonic() + said["seconds"]
-
-    async def one() -> None:
-        reader, writer = await asyncio.open_connection(host, int(port))
-        while (began := time.monotonic()) < end:
-            writer.write(request)
-            head = await reader.readuntil(b"\r\n\r\n")
-            assert head.split(b" ", 2)[1] == b"200", head
-            fields = dict(line.partition(b":")[::2] for line in head.lower().split(b"\r\n"))
-            await reader.readexactly(int(fields[b"content-length"]))
-            took.append(time.monotonic() - began)
-            if fields.get(b"connection", b"").strip() == b"close":  # moto's server keeps none open
-                writer.close()
-                reader, writer = await asyncio.open_connection(host, int(port))
-        writer.close()
-
-    began = time.monotonic()
-    await asyncio.gather(*(one() for _ in range(said["connections"])))
-    took.sort()
+    loop, began = asyncio.get_running_loop(), time.monotonic()
+    load = _Load(host, int(port), base64.b64decode(said["request"]), began + said["seconds"])
+    for _ in range(said["connections"]):
+        await loop.create_connection(lambda: _Caller(load), host, int(port))
+    load.open_count = said["connections"]
+    await load.is_over
+    took = sorted(load.took)
     return {
         "count": len(took),
         "seconds": time.monotonic() - began,
         "p99_ms": 1e3 * took[min(len(took) - 1, len(took) * 99 // 100)],
     }
+
+
+class _Load:
+    """What all connections of one load share."""
+
+    def __init__(self, host: str, port: int, request: bytes, end: float) -> None:
+        self.address = (host, port)
+        self.request = request
+        self.end = end
+        self.took: list[float] = []
+        self.open_count = 0
+        self.is_over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def closed(self) -> None:
+        self.open_count -= 1
+        if not self.open_count and not self.is_over.done():
+            self.is_over.set_result(None)
+
+
+class _Caller(asyncio.Protocol):
+    """One connection: a request, its response, the next request."""
+
+    def __init__(self, load: _Load) -> None:
+        self._load = load
+        self._heard = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport: Any = transport
+        self._ask()
+
+    def _ask(self) -> None:
+        self._began = time.monotonic()
+        if self._began >= self._load.end:
+            self._transport.close()
+            self._load.closed()
+        else:
+            self._transport.write(self._load.request)
+
+    def data_received(self, data: bytes) -> None:
+        self._heard += data
+        head, is_whole, body = self._heard.partition(b"\r\n\r\n")
+        length = LENGTH.search(head)
+        if not is_whole or length is None or len(body) < int(length[1]):
+            return
+        assert head.split(b" ", 2)[1] == b"200", head
+        self._heard = b""
+        self._load.took.append(time.monotonic() - self._began)
+        if CLOSES.search(head):  # moto's server keeps none open
+            self._transport.close()
+            loop = asyncio.get_running_loop()
+            self._next = loop.create_task(loop.create_connection(lambda: _Caller(self._load), *self._load.address))
+        else:
+            self._ask()
 
 
 def _request(server: Server, operation: str) -> str:

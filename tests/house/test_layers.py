@@ -43,7 +43,7 @@ TABLE = {
             "requests",
             "httpx",
             "aiohttp",
-            "uvicorn",
+            "httptools",
             "urllib3",
         },
         (
