@@ -14,10 +14,17 @@ import _random
 import builtins
 import hashlib
 import math
+import os
 import random
+from collections import deque
 from typing import NoReturn, Protocol
 
 from regionsim.runtime.loop import is_real_time
+
+_PIECE_BYTES = 31
+"""Less than a key of 256 bits: those come from the operating system one by one."""
+
+_PIECE_COUNT = 64
 
 
 class Stream(Protocol):
@@ -100,7 +107,7 @@ class OsEntropy:
     """Streams from the operating system's entropy: unpredictable, and the label does not matter."""
 
     def __init__(self) -> None:
-        self._source = random.SystemRandom()
+        self._source = _OperatingSystem()
 
     @property
     def is_seeded(self) -> bool:
@@ -137,6 +144,31 @@ class _Twister(_random.Random):
 
     def randbytes(self, n: int, /) -> bytes:
         return self.getrandbits(n * 8).to_bytes(n, "little")
+
+
+class _OperatingSystem(random.SystemRandom):
+    """The operating system's generator; what is short of a key (nonces, ids) is asked of it many at a time.
+
+    Asking costs a system call, several times the cost of deriving a data key. Each piece is taken by one thread, once,
+    and a forked child takes none that its parent has.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._pieces: deque[bytes] = deque()
+        os.register_at_fork(after_in_child=self._pieces.clear)
+
+    def randbytes(self, n: int, /) -> bytes:
+        if n > _PIECE_BYTES:
+            return super().randbytes(n)
+        try:
+            piece = self._pieces.popleft()
+        except IndexError:
+            many = super().randbytes(_PIECE_BYTES * _PIECE_COUNT)
+            fresh = [many[at : at + _PIECE_BYTES] for at in range(0, len(many), _PIECE_BYTES)]
+            piece = fresh.pop()
+            self._pieces.extend(fresh)
+        return piece[:n]
 
 
 class _RandomStream:

@@ -383,3 +383,66 @@ def test_in_real_time_the_drawn_time_holds_when_it_is_the_longer_one() -> None:
         fleet.close()
 
     run_real_time(main())
+
+
+def test_in_real_time_the_thread_knows_what_comes_next_and_answers_come_in_order() -> None:
+    async def main() -> None:
+        world = World(entropy=OsEntropy())
+        fleet = await world.started()
+        answered: list[int] = []
+
+        async def ask(number: int, job) -> None:
+            await fleet.perform(job)
+            answered.append(number)
+
+        slow, quick = OfferAgreement(peer_region="eu-west-1"), RANDOM
+        jobs = [quick if number % 7 == 3 else slow for number in range(40)]
+        tasks = [world.spawn(ask(number, job)) for number, job in enumerate(jobs)]
+        await sleep(0)
+        (hsm,) = fleet.hsms
+        assert hsm.queue_length == 40
+        for task in tasks:
+            await task
+        assert answered == list(range(40))
+        assert (fleet.jobs_done, fleet.queue_length) == (40, 0)
+        noted = [event["waited_ns"] >= 0 and event["service_ns"] >= 0 for event in events(world, "hsm_job")]
+        assert noted == [True] * 40
+        fleet.close()
+
+    run_real_time(main())
+
+
+def test_in_real_time_what_the_thread_knows_of_is_answered_once_when_the_hsm_stops() -> None:
+    async def main() -> None:
+        world = World(entropy=OsEntropy())
+        fleet = await world.started()
+        (hsm,) = fleet.hsms
+        before = [Caller(world, fleet.perform(OfferAgreement(peer_region="eu-west-1"))) for _ in range(12)]
+        await sleep(0)
+        hsm.go_offline()
+        for caller in before:
+            await caller.task
+        assert all(isinstance(caller.outcome, KMSInternalException) for caller in before)
+        hsm.come_online()
+        await fleet.perform(OfferAgreement(peer_region="eu-west-1"))  # behind what the thread still does for nobody
+        assert (fleet.jobs_done, fleet.queue_length) == (1, 0)
+        fleet.close()
+
+    run_real_time(main())
+
+
+def test_in_real_time_a_slow_hsm_that_knows_what_comes_next_loses_none_of_it() -> None:
+    async def main() -> None:
+        world = World(entropy=OsEntropy())
+        fleet = await world.started()
+        (hsm,) = fleet.hsms
+        callers = [Caller(world, fleet.perform(OfferAgreement(peer_region="eu-west-1"))) for _ in range(12)]
+        await sleep(0)
+        hsm.slow_factor = 20.0  # the first one is held, while the thread has done those behind it
+        for caller in callers:
+            await caller.task
+        assert all(isinstance(caller.outcome, HsmAnswer) for caller in callers)
+        assert fleet.jobs_done == 12
+        fleet.close()
+
+    run_real_time(main())

@@ -7,6 +7,7 @@ import os
 import pickle
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -135,3 +136,27 @@ def test_a_seeded_generator_of_pythons_for_shuffles():
 def test_a_stream_draws_what_pythons_own_generator_draws():
     stream, own = SeededEntropy(7).stream("label"), seeded_random(7, "label")
     assert [stream.random(), stream.bytes(0), stream.bytes(37)] == [own.random(), own.randbytes(0), own.randbytes(37)]
+
+
+def test_the_os_s_short_draws_repeat_in_no_thread_and_in_no_child():
+    stream = OsEntropy().stream("nonces")
+    drawn: list[bytes] = [stream.bytes(length) for length in (12, 16, 28, 31)]
+    assert [len(piece) for piece in drawn] == [12, 16, 28, 31]
+    threads = [threading.Thread(target=lambda: drawn.extend(stream.bytes(16) for _ in range(2000))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:  # no pytest in the child
+        os.write(writing, b"".join(stream.bytes(16) for _ in range(200)))
+        os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as pipe:
+        said = pipe.read()
+    os.waitpid(child, 0)
+    drawn += [said[at : at + 16] for at in range(0, len(said), 16)]
+    drawn += [stream.bytes(16) for _ in range(200)]
+    assert len(drawn) == 4 + 8000 + 400
+    assert len({piece[:12] for piece in drawn}) == len(drawn)
