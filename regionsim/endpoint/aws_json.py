@@ -73,14 +73,14 @@ def refusal_response(refusal: KmsError, request_id: str) -> HttpResponse:
 
 
 def _dumped(value: Mapping[str, Any]) -> bytes:
-    return json.dumps(value, separators=(",", ":"), allow_nan=False).encode("ascii")
+    return _ENCODER.encode(value).encode("ascii")
 
 
 def _parsed(body: bytes) -> Any:
     if not body:
         return {}
     try:
-        return json.loads(body, parse_constant=_no_constant)
+        return _DECODER.decode(body.decode(json.detect_encoding(body)))
     except (ValueError, RecursionError):  # not JSON, not UTF-8, a number of too many digits; nested too deep
         # Without the text: it may hold a secret.
         raise SerializationException from None
@@ -88,3 +88,8 @@ def _parsed(body: bytes) -> Any:
 
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON")
+
+
+# Made once: `json.dumps` and `json.loads` make theirs anew at each call that asks for something special.
+_ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
+_DECODER = json.JSONDecoder(parse_constant=_no_constant)

@@ -29,6 +29,7 @@ from regionsim.kms.errors import (
     InvalidSignatureException,
     MissingAuthenticationTokenException,
 )
+from regionsim.names.made_often import made_often
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 TOLERANCE_S = 300
@@ -37,6 +38,8 @@ TOLERANCE_S = 300
 _LONGEST_EXPIRY_S = 604_800
 _TERMINATOR = "aws4_request"
 _INSTANT = re.compile(r"[0-9]{8}T[0-9]{6}Z")
+_PLAIN = re.compile(r"(?:[!-~]+(?: [!-~]+)*)?").fullmatch
+"""Text without outer, double or other white space, where most values end."""
 _INSTANT_FORMAT = "%Y%m%dT%H%M%SZ"
 _MOST_KEYS_KEPT = 4096
 _MISMATCH = (
@@ -45,6 +48,7 @@ _MISMATCH = (
 )
 
 
+@made_often
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signature:
     """What a request says of its own signature; nothing of it is to be believed before `Verifier.verify`."""
@@ -157,12 +161,7 @@ def _from_header(request: HttpRequest, authorization: str) -> Signature:
     algorithm, _, rest = authorization.partition(" ")
     if algorithm != ALGORITHM:
         raise IncompleteSignature(f"Unsupported AWS 'algorithm': '{algorithm[:64]}'.")
-    found: dict[str, str] = {}
-    for part in rest.split(","):
-        name, is_pair, value = part.strip().partition("=")
-        if not is_pair or name in found:  # another header of that name is joined to the first by a comma
-            raise IncompleteSignature(f"'{name[:64]}' not a valid key=value pair in Authorization header.")
-        found[name] = value
+    found = _pairs(rest)
     missing = [
         f"Authorization header requires '{name}' parameter."
         for name in ("Credential", "Signature", "SignedHeaders")
@@ -181,6 +180,17 @@ def _from_header(request: HttpRequest, authorization: str) -> Signature:
         expires_s=None,
         token=request.headers.get("x-amz-security-token"),
     )
+
+
+def _pairs(text: str) -> dict[str, str]:
+    """Errors: IncompleteSignature."""
+    found: dict[str, str] = {}
+    for part in text.split(","):
+        name, is_pair, value = part.strip().partition("=")
+        if not is_pair or name in found:  # another header of that name is joined to the first by a comma
+            raise IncompleteSignature(f"'{name[:64]}' not a valid key=value pair in Authorization header.")
+        found[name] = value
+    return found
 
 
 def _from_query(query: dict[str, str]) -> Signature:
@@ -206,14 +216,7 @@ def _from_query(query: dict[str, str]) -> Signature:
 def _signature(
     *, credential: str, signed_headers: str, value: str, instant: str, expires_s: int | None, token: str | None
 ) -> Signature:
-    parts = credential.rsplit("/", 4)
-    if len(parts) != 5 or not parts[0]:
-        raise IncompleteSignature(
-            "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term"
-        )
-    access_key_id, date, region, service, terminator = parts
-    if terminator != _TERMINATOR:
-        raise InvalidSignatureException(f"Credential should be scoped with a valid terminator: '{_TERMINATOR}'.")
+    access_key_id, date, region, service = _scoped(credential)
     if _seconds_of(instant) is None:
         raise IncompleteSignature("Date must be in ISO-8601 'basic format', like 20150830T123600Z.")
     if instant[:8] != date:
@@ -226,7 +229,7 @@ def _signature(
         date=date,
         region=region,
         service=service,
-        signed_headers=tuple(signed_headers.lower().split(";")),
+        signed_headers=_names(signed_headers),
         value=value,
         instant=instant,
         expires_s=expires_s,
@@ -234,8 +237,27 @@ def _signature(
     )
 
 
+@lru_cache(maxsize=1024)
+def _scoped(credential: str) -> tuple[str, str, str, str]:
+    """Access key id, date, Region and service. Errors: IncompleteSignature, InvalidSignatureException."""
+    parts = credential.rsplit("/", 4)
+    if len(parts) != 5 or not parts[0]:
+        raise IncompleteSignature(
+            "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term"
+        )
+    access_key_id, date, region, service, terminator = parts
+    if terminator != _TERMINATOR:
+        raise InvalidSignatureException(f"Credential should be scoped with a valid terminator: '{_TERMINATOR}'.")
+    return access_key_id, date, region, service
+
+
+@lru_cache(maxsize=1024)
+def _names(signed_headers: str) -> tuple[str, ...]:
+    return tuple(signed_headers.lower().split(";"))
+
+
 def _require_signed(request: HttpRequest, signature: Signature) -> None:
-    signed = set(signature.signed_headers)
+    signed = signature.signed_headers
     if "host" not in signed:
         raise InvalidSignatureException("'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.")
     for name in request.headers:
@@ -259,7 +281,8 @@ def _as_instant(at_s: float) -> str:
 
 
 def _trimmed(value: str) -> str:
-    return " ".join(value.split())
+    # What HTTP delivers has no space around it, and seldom two in a row.
+    return value if _PLAIN(value) else " ".join(value.split())
 
 
 def _canonical_path(path: str) -> str:

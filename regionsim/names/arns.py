@@ -8,6 +8,7 @@ The resource may itself hold colons and slashes. IAM's ARNs have no Region.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from regionsim.names.regions import partition_of
 
@@ -34,6 +35,7 @@ class Arn:
         return cls(partition=fields[1], service=fields[2], region=fields[3], account=fields[4], resource=fields[5])
 
 
+@lru_cache(maxsize=16_384)
 def key_arn(region: str, account: str, key_id: str) -> str:
     """`arn:aws:kms:us-east-1:111122223333:key/...`."""
     return f"arn:{partition_of(region).name}:kms:{region}:{account}:key/{key_id}"
