@@ -159,7 +159,7 @@ class _OperatingSystem(random.SystemRandom):
         os.register_at_fork(after_in_child=self._pieces.clear)
 
     def randbytes(self, n: int, /) -> bytes:
-        if n > _PIECE_BYTES:
+        if not 0 <= n <= _PIECE_BYTES:
             return super().randbytes(n)
         try:
             piece = self._pieces.popleft()
