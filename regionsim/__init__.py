@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from regionsim.endpoint.background import ServedWorld, serve
+    from regionsim.hsm.algorithms.enclaves import Enclave, EnclavePlatform
     from regionsim.names.mistakes import ConfigError, RegionsimError
     from regionsim.scenario.errors import ScenarioError
     from regionsim.scenario.results import RunResult, Verdict
@@ -24,6 +25,8 @@ __version__ = "0.1.0"
 
 __all__ = [
     "ConfigError",
+    "Enclave",
+    "EnclavePlatform",
     "RegionsimError",
     "RunResult",
     "ScenarioError",
@@ -36,6 +39,8 @@ __all__ = [
 
 _HOMES = {
     "ConfigError": "regionsim.names.mistakes",
+    "Enclave": "regionsim.hsm.algorithms.enclaves",
+    "EnclavePlatform": "regionsim.hsm.algorithms.enclaves",
     "RegionsimError": "regionsim.names.mistakes",
     "RunResult": "regionsim.scenario.results",
     "ScenarioError": "regionsim.scenario.errors",

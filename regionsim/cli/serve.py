@@ -15,7 +15,7 @@ def _serve(arguments: argparse.Namespace) -> int:
         from regionsim.endpoint.serve import serve
     except ImportError as missing:
         raise ConfigError(f"serve needs the package '{missing.name}'; pip install 'regionsim[serve]'") from None
-    from regionsim.endpoint.settings import ServeSettings
+    from regionsim.endpoint.settings import ServeSettings, pem_text
     from regionsim.scenario.library import find_scenario
     from regionsim.scenario.load import load_scenario
 
@@ -36,6 +36,7 @@ def _serve(arguments: argparse.Namespace) -> int:
         audit_keep_ns=arguments.audit_keep,
         processes=arguments.processes,
         xks_proxies=tuple(arguments.xks_proxy),
+        attestation_roots=tuple(map(pem_text, arguments.attestation_root)),
     )
     is_interrupted = serve(settings, lambda line: print(line, flush=True), lambda line: tell(line, "33"))
     return INTERRUPTED if is_interrupted else OK
@@ -58,6 +59,7 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
     add("--strict-principals", action="store_true", help="principals of policies and grants must exist")
     add("--profile", metavar="P", help="how long HSM jobs take: host (the machine's time) or aws-like (default: host)")
     add("--xks-proxy", action="append", default=[], metavar="ENDPOINT=URL", help="where an XKS proxy is reached")
+    add("--attestation-root", action="append", default=[], metavar="FILE", help="whose enclaves are believed (PEM)")
     add("--audit-keep", type=duration, default="1h", metavar="D", help="how long records are kept (default: 1h)")
 
 

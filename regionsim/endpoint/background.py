@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from regionsim.endpoint.api import ApiRequest
-from regionsim.endpoint.settings import ServeSettings
+from regionsim.endpoint.settings import ServeSettings, pem_text
 from regionsim.endpoint.world import LiveWorld, served
 from regionsim.faults.active import HEAL_ALL
 from regionsim.faults.vocabulary import parse_fault
@@ -49,8 +49,11 @@ def serve(  # noqa: PLR0913 - one parameter for each option of the command
     strict_principals: bool = False,
     profile: str | None = None,
     xks_proxies: Mapping[str, str] | None = None,
+    attestation_roots: Iterable[str | Path] = (),
 ) -> ServedWorld:
     """Live endpoints in this process, from `with` to its end; the parameters are the options of `regionsim serve`.
+
+    A root for `attestation_roots` is a file, or PEM as it stands (`EnclavePlatform.root_pem`).
 
     Errors: ConfigError, ScenarioError.
     """
@@ -67,6 +70,7 @@ def serve(  # noqa: PLR0913 - one parameter for each option of the command
         strict_principals=strict_principals,
         profile=profile,
         xks_proxies=tuple(f"{endpoint}={url}" for endpoint, url in (xks_proxies or {}).items()),
+        attestation_roots=tuple(map(pem_text, attestation_roots)),
     )
     return ServedWorld(settings)
 

@@ -233,6 +233,7 @@ def _settings(said: _Said) -> ServeSettings:
         has_quotas=said["has_quotas"],
         strict_principals=said["strict_principals"],
         xks_proxies=tuple(said["xks_proxies"]),
+        attestation_roots=tuple(said["attestation_roots"]),
         profile=said["profile"],
         audit_keep_ns=said["audit_keep_ns"],
     )

@@ -373,6 +373,7 @@ class ParentWorld:
             "has_quotas": settings.has_quotas,
             "strict_principals": settings.strict_principals,
             "xks_proxies": list(settings.xks_proxies),
+            "attestation_roots": list(settings.attestation_roots),
             "profile": settings.profile,
             "audit_keep_ns": settings.audit_keep_ns,
         }

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from regionsim.accounts.directory import Directory
 from regionsim.accounts.model import AccessKey, Account, NamedPolicy, User
 from regionsim.authorization.policy import PolicyKind, parse_policy
+from regionsim.hsm.algorithms.attestation import roots_in
 from regionsim.hsm.profiles import PROFILES
 from regionsim.names.ids import is_account_id
 from regionsim.names.mistakes import ConfigError, advice
@@ -34,8 +35,8 @@ class ServeSettings:
     """How a world is served. None of `regions`, `profile`: as the scenario says, or the default.
 
     `access_keys` are `ID:SECRET[@ACCOUNT]`, each an administrator's. `xks_proxies` are `https://ENDPOINT=URL`: where
-    the proxy of an external key store is really reached. `data` None: a temporary folder. `port` 0: a free one. Errors:
-    ConfigError.
+    the proxy of an external key store is really reached. `attestation_roots` are certificates in PEM. `data` None: a
+    temporary folder. `port` 0: a free one. Errors: ConfigError.
     """
 
     scenario: Scenario | None = None
@@ -54,6 +55,7 @@ class ServeSettings:
     audit_keep_ns: int = NS_PER_HOUR
     processes: int = 1
     xks_proxies: tuple[str, ...] = ()
+    attestation_roots: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65_535:
@@ -80,6 +82,7 @@ class ServeSettings:
         for region in self.regions or ():
             partition_of(region)
         self.proxies()
+        self.roots()
 
     @property
     def address(self) -> str:
@@ -102,6 +105,13 @@ class ServeSettings:
             found[endpoint] = url
         return found
 
+    def roots(self) -> frozenset[bytes]:
+        """The certificates under which enclaves are believed, in DER. Errors: ConfigError."""
+        found: frozenset[bytes] = frozenset()
+        for text in self.attestation_roots:
+            found |= roots_in(text, "--attestation-root")
+        return found
+
     def world(self) -> World:
         """The world that is to be served, in real time. Errors: ConfigError, ScenarioError."""
         regions = self.regions or (self.scenario.world.regions if self.scenario else DEFAULT_REGIONS)
@@ -114,6 +124,7 @@ class ServeSettings:
                 hsm_profile=self.profile or "host",
                 has_quotas=self.has_quotas,
                 xks_proxies=self.proxies(),
+                attestation_roots=self.roots(),
             )
         planned = self.scenario.world
         if self.regions is not None and set(self.regions) != set(planned.regions):
@@ -124,6 +135,7 @@ class ServeSettings:
             hsm_profile=self.profile or "host",
             has_quotas=self.has_quotas,
             xks_proxies=self.proxies(),
+            attestation_roots=planned.attestation_roots | self.roots(),
         )
 
     def _directory(self) -> Directory:
@@ -142,6 +154,17 @@ class ServeSettings:
             home = account or self.account or min(directory.accounts, default=DEFAULT_ACCOUNT)
             directory = _with_administrator(directory, home, key_id, secret)
         return directory
+
+
+def pem_text(named: str | Path) -> str:
+    """PEM as it stands, or the text of the file of that name. Errors: ConfigError."""
+    if isinstance(named, str) and "-----BEGIN" in named:
+        return named
+    try:
+        return Path(named).read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise ConfigError(f"the root certificate '{named}' cannot be read: {why}") from None
 
 
 def _read_key(text: str) -> tuple[str, str, str | None]:

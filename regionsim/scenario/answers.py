@@ -8,7 +8,7 @@ from typing import Any
 from regionsim.client.client import Reply
 from regionsim.scenario.errors import quoted
 from regionsim.scenario.model import CallStep, Expectation
-from regionsim.scenario.values import blob, fill_in
+from regionsim.scenario.values import Sealed, blob, fill_in
 
 _SHOWN_BYTES = 24
 
@@ -87,6 +87,8 @@ def shown(value: Any) -> str:
             return "nothing"
         case str():
             return quoted(value)
+        case Sealed():
+            return str(value)
         case bytes():
             return _shown_bytes(value)
         case dict() | list():

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from regionsim.accounts.directory import Directory
 from regionsim.names.regions import partition_of_world
 from regionsim.scenario.errors import ScenarioError
 from regionsim.scenario.nodes import Position
 from regionsim.scenario.values import Names
+
+if TYPE_CHECKING:
+    from regionsim.hsm.algorithms.enclaves import Enclave
 
 
 @dataclass(slots=True, kw_only=True)
@@ -26,6 +31,7 @@ class Known:
     until_ns: int | None = None
     account: str | None = None
     warnings: list[ScenarioError] = field(default_factory=list)
+    enclaves: Mapping[str, Enclave] = field(default_factory=dict)
 
     @property
     def partition(self) -> str:

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from regionsim.accounts.directory import Directory
 from regionsim.scenario import read
 from regionsim.scenario.asking import read_service_workload
+from regionsim.scenario.attestation import Attested, read_attestation
 from regionsim.scenario.bulk import read_bulk
 from regionsim.scenario.errors import ScenarioError
 from regionsim.scenario.known import Known
@@ -114,7 +115,9 @@ def _world(found: dict[str, Node], findings: Findings) -> tuple[World | None, Kn
     waits = findings.attempt(read_replication, found["replication"], findings) if "replication" in found else Waits()
     grants = findings.attempt(read_grants, found["grants"], findings) if "grants" in found else Consistency()
     directory = _accounts(found, findings)
-    known = Known(regions=regions, directory=directory, warnings=findings.warnings)
+    attested = findings.attempt(read_attestation, found["attestation"], findings) if "attestation" in found else None
+    attested = attested or Attested()
+    known = Known(regions=regions, directory=directory, warnings=findings.warnings, enclaves=attested.enclaves)
     bulk = read_bulk(found["keys"], known, findings) if "keys" in found else ()
     if start_at_ns is None or regions is None or directory is None:
         return None, known
@@ -125,6 +128,7 @@ def _world(found: dict[str, Node], findings: Findings) -> tuple[World | None, Kn
         directory=directory,
         start_at_ns=start_at_ns,
         bulk=bulk,
+        attestation_roots=attested.roots,
         **links,
         **hsms,
         **waits,

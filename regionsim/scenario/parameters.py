@@ -7,6 +7,7 @@ step expects KMS itself to refuse them. What holds a `$name` is checked when it 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from regionsim.authorization.policy import Policy, PolicyKind, principals_named
 from regionsim.kms.constraints import TYPE_TESTS, rules_of
@@ -14,10 +15,26 @@ from regionsim.kms.model import Shape, ShapeType, model
 from regionsim.kms.wrapping import WrappingAlgorithm
 from regionsim.names.mistakes import advice
 from regionsim.scenario import policies, read
+from regionsim.scenario.attestation import DOCUMENT, ENVELOPE, named_enclave
 from regionsim.scenario.errors import quoted
 from regionsim.scenario.known import Known
 from regionsim.scenario.nodes import MappingNode, Node, ScalarNode, SequenceNode, kind_of
-from regionsim.scenario.values import AsBlob, AsJson, AsWrapped, Reference, Tree, blob, fill_in, is_literal, text_tree
+from regionsim.scenario.values import (
+    AsBlob,
+    AsDocument,
+    AsJson,
+    AsOpened,
+    AsWrapped,
+    Reference,
+    Tree,
+    blob,
+    fill_in,
+    is_literal,
+    text_tree,
+)
+
+if TYPE_CHECKING:
+    from regionsim.hsm.algorithms.enclaves import Enclave
 
 WRAPPED = "EncryptedKeyMaterial"
 """The blob that may be written as material, key and algorithm."""
@@ -139,6 +156,12 @@ class ShapeReader:
         match shape.type:
             case ShapeType.BLOB if what == WRAPPED and isinstance(node, MappingNode):
                 return self._wrapped(node, what)
+            case ShapeType.BLOB if what == DOCUMENT and isinstance(node, MappingNode):
+                return AsDocument(enclave=self._enclave(node, what, ("enclave",)))
+            case ShapeType.BLOB if what == ENVELOPE and isinstance(node, MappingNode):
+                enclave, held = self._enclave(node, what, ("enclave", "holds")), node.entries
+                name = read.text(held["enclave"].value, "enclave")
+                return AsOpened(enclave=enclave, name=name, holds=self._blob(held["holds"].value, "holds"))
             case ShapeType.BLOB:
                 return self._blob(node, what)
             case ShapeType.STRING:
@@ -167,15 +190,24 @@ class ShapeReader:
                 f"{what}: {error}", "write plain text, or base64: and the encoded bytes"
             ) from None
 
+    def _enclave(self, node: MappingNode, what: str, wanted: tuple[str, ...]) -> Enclave:
+        """The enclave in a mapping of these keys."""
+        self._hold_keys(node, what, wanted)
+        return named_enclave(node.entries["enclave"].value, self.known.enclaves)
+
+    def _hold_keys(self, node: MappingNode, what: str, wanted: tuple[str, ...]) -> None:
+        """Errors: ScenarioError unless the mapping has exactly these keys."""
+        for name, entry in node.entries.items():
+            if name not in wanted:
+                raise entry.key.position.error(f"{what} has no {quoted(name)}", advice(name, wanted))
+        for name in wanted:
+            if name not in node.entries:
+                raise node.position.error(f"{what} has no '{name}'", f"it needs {', '.join(wanted)}")
+
     def _wrapped(self, node: MappingNode, what: str) -> AsWrapped:
         """Material that is still to be wrapped, as its owner would do it."""
-        held = read.entries(node, what)
-        for name, entry in held.items():
-            if name not in WRAPPING:
-                raise entry.key.position.error(f"{what} has no {quoted(name)}", advice(name, WRAPPING))
-        for name in WRAPPING:
-            if name not in held:
-                raise node.position.error(f"{what} has no '{name}'", f"it needs {', '.join(WRAPPING)}")
+        self._hold_keys(node, what, WRAPPING)
+        held = node.entries
         algorithm = read.text(held["algorithm"].value, "algorithm")
         if algorithm not in WRAPPED_BY:
             place = held["algorithm"].value.position

@@ -17,6 +17,7 @@ from regionsim.kms.key_specs import KeySpec, KeyUsage
 from regionsim.kms.model import Shape, ShapeType, model
 from regionsim.kms.operations.registry import REGISTRY
 from regionsim.names.regions import PARTITION_OF
+from regionsim.scenario.attestation import DOCUMENT
 from regionsim.scenario.calls import ERROR_CODES
 from regionsim.scenario.comparisons import COMPARISON
 from regionsim.scenario.load import LARGEST_SEED
@@ -24,9 +25,11 @@ from regionsim.scenario.parameters import WRAPPED, WRAPPED_BY, WRAPPING
 from regionsim.scenario.values import NAME, SERIES
 from regionsim.scenario.vocabulary import (
     ACCOUNT,
+    ATTESTATION,
     AUDIT,
     BULK,
     CLIENT,
+    ENCLAVE,
     EVENTS,
     GRANTS,
     HSM,
@@ -142,6 +145,10 @@ def _world() -> dict[str, Schema]:
         Takes.REPLICATION: _mapping(REPLICATION),
         Takes.GRANTS: _mapping(GRANTS),
         Takes.KEYS: {"type": "array", "items": _mapping(BULK)},
+        Takes.ATTESTATION: _mapping(ATTESTATION),
+        Takes.ROOTS: {"type": "array", "items": {"type": ["string", "object"]}},
+        Takes.ENCLAVES: _by_name(_mapping(ENCLAVE)),
+        Takes.MEASURES: {"type": "object", "patternProperties": {"^[0-9]{1,2}$": _TEXT}, "additionalProperties": False},
         Takes.ACCOUNTS: {
             "type": "object",
             "patternProperties": {"^[0-9]{12}$": _mapping(ACCOUNT)},
@@ -294,6 +301,15 @@ _WRAPPED: Schema = {
 }
 
 
+_OF_ENCLAVE: Schema = {
+    "description": "a new document of an enclave of the scenario",
+    "type": "object",
+    "properties": {"enclave": _TEXT},
+    "required": ["enclave"],
+    "additionalProperties": False,
+}
+
+
 def _definition(shape: str) -> str:
     return f"kms.{shape}"
 
@@ -313,8 +329,9 @@ def _shape(shape: Shape) -> Schema:
     match shape.type:
         case ShapeType.STRUCTURE:
             members: Schema = {name: _ref(_definition(member)) for name, member in shape.members.items()}
-            if WRAPPED in members:
-                members[WRAPPED] = {"anyOf": [members[WRAPPED], _WRAPPED]}
+            for name, other in ((WRAPPED, _WRAPPED), (DOCUMENT, _OF_ENCLAVE)):
+                if name in members:
+                    members[name] = {"anyOf": [members[name], other]}
             own: Schema = {"type": "object", "properties": members, "additionalProperties": False}
         case ShapeType.LIST:
             own = {"type": "array", "items": _ref(_definition(str(shape.element)))}

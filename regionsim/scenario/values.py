@@ -18,12 +18,15 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from regionsim.kms.wrapping import WrappingAlgorithm
 from regionsim.names.mistakes import advice
 from regionsim.scenario.errors import quoted
 from regionsim.scenario.nodes import Position, ScalarNode
+
+if TYPE_CHECKING:
+    from regionsim.hsm.algorithms.enclaves import Enclave
 
 Tree: TypeAlias = Any
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
@@ -72,6 +75,42 @@ class AsWrapped:
     material: Tree
     under: Tree
     algorithm: WrappingAlgorithm
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AsDocument:
+    """A new attestation document of an enclave."""
+
+    enclave: Enclave
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AsOpened:
+    """In an expectation: an envelope in which the enclave finds `holds`."""
+
+    enclave: Enclave
+    name: str
+    holds: Tree
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Sealed:
+    """Equal to any envelope in which the enclave finds that plaintext."""
+
+    enclave: Enclave
+    name: str
+    plaintext: bytes = field(repr=False)
+
+    def __eq__(self, other: object) -> bool:
+        try:
+            return isinstance(other, bytes) and self.enclave.open(other) == self.plaintext
+        except ValueError:
+            return False
+
+    __hash__ = None  # type: ignore[assignment] # nothing that is equal to it has the same one
+
+    def __str__(self) -> str:
+        return f"what enclave '{self.name}' opens to what is wanted"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,7 +237,7 @@ def blob(text: str) -> bytes:
 def is_literal(tree: Tree) -> bool:
     """True when nothing in the tree waits to be filled in."""
     match tree:
-        case Reference() | Interpolation() | AsBlob() | AsJson() | AsWrapped():
+        case Reference() | Interpolation() | AsBlob() | AsJson() | AsWrapped() | AsDocument() | AsOpened():
             return False
         case dict():
             return all(is_literal(value) for value in tree.values())
@@ -236,6 +275,10 @@ def _filled_in(tree: Tree, saved: Mapping[str, Any]) -> Any:
             return blob(value) if isinstance(value, str) else value
         case AsJson(of=held):
             return json.dumps(fill_in(held, saved))
+        case AsDocument(enclave=enclave):
+            return enclave.document()
+        case AsOpened(enclave=enclave, name=name):
+            return Sealed(enclave=enclave, name=name, plaintext=fill_in(tree.holds, saved))
         case AsWrapped(algorithm=algorithm):
             return _wrapped(fill_in(tree.material, saved), fill_in(tree.under, saved), algorithm)
         case _:

@@ -70,6 +70,10 @@ class Takes(StrEnum):
     NAME = "name"
     REFERENCE = "reference"
     ACCESS_KEYS = "accessKeys"
+    ATTESTATION = "attestation"
+    ROOTS = "roots"
+    ENCLAVES = "enclaves"
+    MEASURES = "measures"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +114,7 @@ SCENARIO = _keys(
     _key("grants", Takes.GRANTS, "how soon a grant counts; by default at once"),
     _key("accounts", Takes.ACCOUNTS, "AWS accounts by their id, quoted", required=True),
     _key("organization", Takes.ORGANIZATION, "the AWS organization that accounts are in"),
+    _key("attestation", Takes.ATTESTATION, "enclaves, and the roots under which their documents are believed"),
     _key("keys", Takes.KEYS, "KMS keys that are there before the run begins"),
     _key("workloads", Takes.WORKLOADS, "repeated calls in the background, by name"),
     _key("steps", Takes.STEPS, "what happens, and what must be true, in order", required=True),
@@ -131,6 +136,14 @@ REPLICATION = _keys(
 )
 GRANTS = _keys(
     _key("delay", Takes.DURATION, "how long a new grant counts only for calls that send its token; 0s by default"),
+)
+ATTESTATION = _keys(
+    _key("roots", Takes.ROOTS, "certificates in PEM, as text or file: root.pem"),
+    _key("enclaves", Takes.ENCLAVES, "enclaves of the scenario's own platform, by name"),
+)
+ENCLAVE = _keys(
+    _key("image", Takes.TEXT, "what runs in it: PCR 0 is the SHA-384 of this text", required=True),
+    _key("pcrs", Takes.MEASURES, "other measurements by number: 96 hexadecimal digits, or a text to be measured"),
 )
 BULK = _keys(
     _key("count", Takes.WHOLE_NUMBER, "how many keys; 1 by default"),

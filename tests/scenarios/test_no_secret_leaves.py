@@ -30,6 +30,7 @@ NOTHING_REPLICATED = frozenset(
     {
         "access-control-tour",
         "asymmetric-encryption",
+        "attested-enclaves",
         "confused-deputy",
         "cross-account-sharing",
         "custom-key-store-disconnect",

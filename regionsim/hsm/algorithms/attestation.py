@@ -27,6 +27,7 @@ from regionsim.hsm.algorithms.enveloped import recipient_key
 from regionsim.hsm.cbor import CborError, Tagged, decode, encode
 from regionsim.kms.errors import ValidationException
 from regionsim.kms.recipients import MALFORMED, Attestation
+from regionsim.names.mistakes import ConfigError
 
 _COSE_SIGN1 = 18
 _ES384 = {1: -35}
@@ -37,6 +38,26 @@ _PCR_COUNT = 32
 
 class _UnbelievedError(Exception):
     """Something about the document does not hold; which thing is told to nobody."""
+
+
+def roots_in(pem: str, what: str) -> frozenset[bytes]:
+    """The certificates in PEM, in DER; `what` names the text in messages. Errors: ConfigError."""
+    try:
+        found = x509.load_pem_x509_certificates(pem.encode())
+    except ValueError:
+        advice = "a root is written in PEM, from -----BEGIN CERTIFICATE----- to its end"
+        raise ConfigError(f"{what} holds no certificate of a root; {advice}") from None
+    for certificate in found:
+        if not _may_issue(certificate):
+            raise ConfigError(f"{what} holds a certificate that may not issue others, so no root")
+    return frozenset(certificate.public_bytes(Encoding.DER) for certificate in found)
+
+
+def _may_issue(certificate: x509.Certificate) -> bool:
+    try:
+        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    except x509.ExtensionNotFound:
+        return False
 
 
 def verified(document: bytes, roots: Collection[bytes], now_ns: int) -> Attestation:
@@ -80,8 +101,7 @@ def _require_chain(chain: list[x509.Certificate], roots: Collection[bytes], now:
         raise _UnbelievedError
     for issuer, issued in pairwise(chain):
         issued.verify_directly_issued_by(issuer)
-        constraints = issuer.extensions.get_extension_for_class(x509.BasicConstraints)
-        if not constraints.value.ca:
+        if not _may_issue(issuer):
             raise _UnbelievedError
     if any(not known.not_valid_before_utc <= now <= known.not_valid_after_utc for known in chain):
         raise _UnbelievedError

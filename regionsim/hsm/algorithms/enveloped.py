@@ -10,6 +10,8 @@ key's bits, as RFC 5280, 4.2.1.2 (1) has it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.padding import MGF1, OAEP
@@ -63,6 +65,38 @@ def enveloped(plaintext: bytes, public_key: bytes, stream: Stream) -> bytes:
     encrypted = _sequence(_DATA, _sequence(_AES256_CBC, _tagged(0x04, iv)), _tagged(0x80, content))
     data = _sequence(_VERSION_2, _tagged(0x31, recipient), encrypted)
     return _sequence(_ENVELOPED_DATA, _tagged(0xA0, data))
+
+
+def opened(envelope: bytes, unwrap: Callable[[bytes], bytes]) -> bytes:
+    """What `enveloped` made, for its recipient, whose private key `unwrap` stands for. Errors: ValueError."""
+    try:
+        (content_info,) = _elements(envelope)
+        _, explicit = _elements(content_info)
+        (data,) = _elements(explicit)
+        _, recipients, encrypted = _elements(data)
+        (recipient,) = _elements(recipients)
+        wrapped = _elements(recipient)[3]
+        _, cipher, content = _elements(encrypted)
+        iv = _elements(cipher)[1]
+        decryptor = Cipher(AES256(unwrap(wrapped)), CBC(iv)).decryptor()
+        padded = decryptor.update(content) + decryptor.finalize()
+        unpadder = PKCS7(8 * _BLOCK_BYTES).unpadder()
+        return unpadder.update(padded) + unpadder.finalize()
+    except (ValueError, TypeError, IndexError):
+        raise ValueError("this is no envelope for this recipient") from None
+
+
+def _elements(der: bytes) -> list[bytes]:
+    """The contents of the elements of DER that stand one behind the other. Errors: IndexError."""
+    found, at = [], 0
+    while at < len(der):
+        length, at = der[at + 1], at + 2
+        if length >= 0x80:
+            count = length & 0x7F
+            length, at = int.from_bytes(der[at : at + count]), at + count
+        found.append(der[at : at + length])
+        at += length
+    return found
 
 
 def _oaep_parameters() -> bytes:
