@@ -8,11 +8,13 @@ A patch is a unified diff against the root of the tree, behind a head that `git 
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,17 +81,40 @@ def test_a_patch_still_applies_and_its_tests_exist(patch: Patch) -> None:
     "patch",
     [pytest.param(patch, id=patch.name, marks=[] if patch.name in FAST else [pytest.mark.slow]) for patch in PATCHES],
 )
-def test_a_planted_bug_is_found(tmp_path: Path, patch: Patch) -> None:
+def test_a_planted_bug_is_found(tmp_path: Path, patch: Patch, forks: subprocess.Popen[str]) -> None:
     root = _copy_of_the_tree(tmp_path)
     applied = patch.apply(root)
     assert applied.returncode == 0, applied.stderr
     for test in patch.tests:
-        found = _run(root, test)
-        told = found.stdout + found.stderr
-        assert found.returncode == _TESTS_FAILED, f"{test} did not find {patch.name}:\n{told[-3000:]}"
+        status, told = _run(forks, root, test)
+        assert status == _TESTS_FAILED, f"{test} did not find {patch.name}:\n{told[-3000:]}"
         assert re.search(r"^FAILED ", told, flags=re.MULTILINE), told[-3000:]
         errors = [line for line in told.splitlines() if line.startswith("E  ") and _NOT_A_FINDING.search(line)]
         assert not errors, f"{patch.name} breaks the code instead of its meaning: {errors}"
+
+
+@pytest.fixture(scope="session")
+def forks() -> Iterator[subprocess.Popen[str]]:
+    """What runs pytest in forks of itself, one for each worker of a session."""
+    environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTEST_ADDOPTS")}
+    environment["PYTHONDONTWRITEBYTECODE"] = "1"
+    command = [sys.executable, str(HERE / "forks.py")]
+    with subprocess.Popen(
+        command, cwd=HERE, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as running:
+        yield running
+        assert running.stdin is not None
+        running.stdin.close()
+
+
+def _run(forks: subprocess.Popen[str], root: Path, test: str) -> tuple[int, str]:
+    """pytest's exit status, and what it told."""
+    assert forks.stdin is not None
+    assert forks.stdout is not None
+    forks.stdin.write(json.dumps({"root": str(root), "test": test}) + "\n")
+    forks.stdin.flush()
+    answer = json.loads(forks.stdout.readline())
+    return answer["status"], answer["told"]
 
 
 def _copy_of_the_tree(folder: Path) -> Path:
@@ -99,16 +124,8 @@ def _copy_of_the_tree(folder: Path) -> Path:
         source = ROOT / name
         if source.is_dir():
             shutil.copytree(
-                source, root / name, ignore=shutil.ignore_patterns("__pycache__", "*.pyc", "planted", "node_modules")
-            )
+                source, root / name, ignore=shutil.ignore_patterns("planted", "node_modules")
+            )  # with its bytecode, which holds for whatever is not patched: its sources keep their times
         else:
             shutil.copy(source, root / name)
     return root
-
-
-def _run(root: Path, test: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-n", "0", "-p", "no:cacheprovider", "-rf", test]
-    environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTEST_ADDOPTS")}
-    # No bytecode of the copy, and no coverage of it.
-    environment |= {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(root)}
-    return subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, timeout=110, check=False)
