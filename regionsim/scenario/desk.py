@@ -98,7 +98,7 @@ class Desk:
         else:
             answered = await self._answered(service, load, user, region)
         reply = Reply(
-            error=answered.error,
+            error=answered.because or answered.error,  # metrics are of what KMS did, in whatever words
             message=answered.message,
             is_failure=answered.is_failure,
             region=region,

@@ -18,8 +18,7 @@ _NS_PER_SECOND = 1e9
 _DENIED = ("AccessDeniedException", "AccessDenied")
 """Of KMS, and of STS where a call needs a session."""
 
-_THROTTLED = ("ThrottlingException", "KMS.ThrottlingException", "RequestLimitExceeded")
-"""Of KMS, and of services whose users see it."""
+_THROTTLED = "ThrottlingException"
 
 _QUANTILES = {"p50_ms": 0.5, "p90_ms": 0.9, "p99_ms": 0.99, "p999_ms": 0.999, "max_ms": 1.0}
 
@@ -128,7 +127,7 @@ def measure(name: str, calls: Sequence[CallSeen], window_ns: tuple[int, int] | N
         case "denied":
             return sum(call.error in _DENIED for call in calls)
         case "throttled":
-            return sum(call.error in _THROTTLED for call in calls)
+            return sum(call.error == _THROTTLED for call in calls)
         case "availability":
             return (len(calls) - failed) / len(calls) if calls else None
         case "longest_outage":

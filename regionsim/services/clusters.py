@@ -26,12 +26,17 @@ from regionsim.services.service import Asked, Handler, Load, ServiceError, Takes
 _ISSUES = MappingProxyType(
     {
         "DisabledException": "KmsKeyDisabled",
-        "KMSInvalidStateException": "KmsKeyMarkedForDeletion",
         "NotFoundException": "KmsKeyNotFound",
         "AccessDeniedException": "KmsGrantRevoked",
     }
 )
 """KMS's codes as EKS's: codes of a cluster's health issues."""
+
+
+def _issue(failure: KmsFailure) -> str:
+    if "pending deletion" in failure.message:
+        return "KmsKeyMarkedForDeletion"
+    return _ISSUES.get(failure.code, "InternalFailure")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -52,6 +57,8 @@ class Eks(Keeper[_Cluster]):
     default_key = AWS_OWNED
     well = "ACTIVE"
     other = "InvalidRequestException"
+    denied = "InvalidRequestException"
+    unavailable = "ServerException"
     takes = MappingProxyType(
         {
             "CreateCluster": Takes(("Name",), ("KeyArn",)),
@@ -89,7 +96,7 @@ class Eks(Keeper[_Cluster]):
         try:
             await cluster.held.ask(asked.kms, "Decrypt", CiphertextBlob=cluster.seed)
         except KmsFailure as failure:
-            cluster.issue = _ISSUES.get(failure.code, "InternalFailure")
+            cluster.issue = _issue(failure)
             raise
         cluster.issue = ""
         return {"State": "ACTIVE"}
@@ -105,7 +112,7 @@ class Eks(Keeper[_Cluster]):
 
     def ill(self, failure: KmsFailure) -> str:
         """A cluster is DEGRADED, by whatever of its health issues."""
-        return f"DEGRADED: {_ISSUES.get(failure.code, 'InternalFailure')}"
+        return f"DEGRADED: {_issue(failure)}"
 
 
 class Ecr(Keeper[Held]):
@@ -116,6 +123,8 @@ class Ecr(Keeper[Held]):
     managed = "ecr"
     other = "KmsException"
     denied = "KmsException"
+    throttled = "KmsException"
+    unavailable = "ServerException"
     takes = MappingProxyType(
         {
             "CreateRepository": Takes(("RepositoryName",), ("KmsKey",)),

@@ -36,6 +36,7 @@ class DynamoDb(Worded):
     default_key = AWS_OWNED
     well = "ACTIVE"
     other = "InaccessibleEncryptionCredentials"
+    denied = "InaccessibleEncryptionCredentials"
     takes = MappingProxyType(
         {
             "CreateTable": Takes(("TableName",), ("KMSMasterKeyId",)),

@@ -45,6 +45,7 @@ class Lambda(Worded):
     denied = "KMSAccessDeniedException"
     other = "KMSInvalidStateException"
     words = MappingProxyType({"DisabledException": "KMSDisabledException", "NotFoundException": "KMSNotFoundException"})
+    throttled = "TooManyRequestsException"
     unavailable = "ServiceException"
     takes = MappingProxyType(
         {"CreateFunction": Takes(("FunctionName",), ("KMSKeyArn",)), "Invoke": Takes(("FunctionName",))}
@@ -115,6 +116,7 @@ class CloudTrailLogs(Worded):
     managed = "cloudtrail"
     denied = "InsufficientEncryptionPolicyException"
     other = "KmsException"
+    unavailable = "KmsException"
     words = MappingProxyType(
         {"DisabledException": "KmsKeyDisabledException", "NotFoundException": "KmsKeyNotFoundException"}
     )
@@ -182,6 +184,7 @@ class Logs(Worded):
     name = "logs"
     via = "logs"
     managed = "logs"
+    unavailable = "ServiceUnavailableException"
     other = "InvalidParameterException"
     takes = MappingProxyType(
         {

@@ -42,9 +42,11 @@ class Route53(Worded):
     name = "route53"
     via = "route53"
     managed = "route53"
+    well = "ACTIVE"
     other = "InvalidKeySigningKeyStatus"
     words = MappingProxyType({"NotFoundException": "InvalidKMSArn"})
     denied = "InvalidKMSArn"
+    unavailable = "ServiceUnavailable"
     takes = MappingProxyType(
         {
             "CreateKeySigningKey": Takes(("HostedZoneId", "KeyManagementServiceArn")),
@@ -69,6 +71,13 @@ class Route53(Worded):
             "ResolveZone": self._resolve,
         }
 
+    def ill(self, failure: KmsFailure) -> str:
+        return "ACTION_NEEDED" if self._is_refusal(failure) else super().ill(failure)
+
+    @staticmethod
+    def _is_refusal(failure: KmsFailure) -> bool:
+        return not failure.is_failure and failure.code != "ThrottlingException"
+
     def begin_load(self, workload: str, given: Mapping[str, Any]) -> list[Load]:
         return [Load("CreateKeySigningKey", {"HostedZoneId": workload, "KeyManagementServiceArn": given.get("key")})]
 
@@ -92,7 +101,7 @@ class Route53(Worded):
         try:
             await _sign(asked, asked.text("HostedZoneId"), zone.key_arn)
         except KmsFailure as failure:
-            if not failure.is_failure:
+            if self._is_refusal(failure):
                 zone.status = "ACTION_NEEDED"
             raise
         zone.status, zone.valid_until_ns = "ACTIVE", now_ns() + SIGNATURE_HOLDS_NS

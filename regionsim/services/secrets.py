@@ -18,6 +18,7 @@ from types import MappingProxyType
 from typing import Any
 
 from regionsim.runtime.entropy import Stream
+from regionsim.services.door import KmsFailure
 from regionsim.services.keys import ServiceKey
 from regionsim.services.premises import Premises
 from regionsim.services.service import Asked, Handler, Load, ServiceError, Takes, Worded, arn_of
@@ -41,6 +42,7 @@ class Secrets(Worded):
     via = "secretsmanager"
     managed = "secretsmanager"
     other = "DecryptionFailure"
+    unavailable = "InternalServiceError"
     takes = MappingProxyType(
         {
             "CreateSecret": Takes(("Name",), ("SecretString", "KmsKeyId")),
@@ -67,6 +69,13 @@ class Secrets(Worded):
 
     def next_load(self, workload: str, given: Mapping[str, Any], number: int, stream: Stream) -> Load:
         return Load("GetSecretValue", {"SecretId": workload})
+
+    def error_of(self, failure: KmsFailure) -> ServiceError:
+        """What cannot be encrypted has a code of its own."""
+        error = super().error_of(failure)
+        if error.code == self.other and failure.operation != "Decrypt":
+            return ServiceError("EncryptionFailure", error.message)
+        return error
 
     async def _create(self, asked: Asked) -> dict[str, Any]:
         name, key = asked.text("Name"), self.key(asked, "KmsKeyId")

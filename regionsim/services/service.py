@@ -72,6 +72,8 @@ class Answered:
     error: str | None = None
     message: str = ""
     is_failure: bool = False
+    because: str = ""
+    """KMS's own code, where it was KMS."""
     calls: tuple[str, ...] = ()
     tries: tuple[Try, ...] = ()
     sent_at_ns: int
@@ -136,12 +138,13 @@ class Service(ABC):
         asked = Asked(user=user, region=region, given=given, kms=kms)
         response: Mapping[str, Any] = {}
         error: ServiceError | None = None
+        because = ""
         resource = self.resource_of(asked, operation)
         try:
             response = await handler(asked)
             self._is_well(asked, operation, resource, response)
         except KmsFailure as failure:
-            error = self.error_of(failure)
+            error, because = self.error_of(failure), failure.code
             if _KEY_PARAMETERS.isdisjoint(given):  # else it is the chosen key that will not do
                 self.is_ill(region, resource, kms, failure)
         except ServiceError as own:
@@ -151,6 +154,7 @@ class Service(ABC):
             error=None if error is None else error.code,
             message="" if error is None else error.message,
             is_failure=error is not None and error.is_failure,
+            because=because,
             calls=tuple(kms.calls),
             tries=tuple(kms.tries),
             sent_at_ns=sent_at_ns,

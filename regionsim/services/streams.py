@@ -120,6 +120,7 @@ class Sqs(_Stream):
     takes = _operations(created_by, named_by, sent_by, received_by)
     denied = "KmsAccessDenied"
     throttled = "KmsThrottled"
+    unavailable = "InternalFailure"
     other = "KmsInvalidState"
     words = MappingProxyType({"DisabledException": "KmsDisabled", "NotFoundException": "KmsNotFound"})
 
@@ -136,6 +137,7 @@ class Sns(_Stream):
     takes = _operations(created_by, named_by, sent_by, received_by)
     denied = "KMSAccessDenied"
     throttled = "KMSThrottling"
+    unavailable = "InternalError"
     other = "KMSInvalidState"
     words = MappingProxyType({"DisabledException": "KMSDisabled", "NotFoundException": "KMSNotFound"})
 
@@ -152,5 +154,6 @@ class Kinesis(_Stream):
     takes = _operations(created_by, named_by, sent_by, received_by)
     denied = "KMSAccessDeniedException"
     throttled = "KMSThrottlingException"
+    unavailable = "InternalFailure"
     other = "KMSInvalidStateException"
     words = MappingProxyType({"DisabledException": "KMSDisabledException", "NotFoundException": "KMSNotFoundException"})
