@@ -5,8 +5,10 @@ Source: Prometheus, "Exposition formats", 0.0.4; names by "Metric and label nami
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+from regionsim.runtime.tasks import now_ns
+from regionsim.services.premises import ServiceState
 from regionsim.simulation.simulation import Simulation
 from regionsim.snapshot import RegionGlance
 
@@ -49,8 +51,8 @@ _OF_REGION: tuple[tuple[str, str, str, _Figure], ...] = (
 )
 
 
-def prometheus_text(simulation: Simulation) -> str:
-    """All figures as they are now."""
+def prometheus_text(simulation: Simulation, services: Sequence[ServiceState] = ()) -> str:
+    """All figures as they are now; `services` are the resources of services that a timeline asks."""
     glance = simulation.glance()
     lines: list[str] = []
     for name, kind, about, figure in _OF_REGION:
@@ -64,7 +66,29 @@ def prometheus_text(simulation: Simulation) -> str:
     lines.append(f"regionsim_faults {len(glance.faults)}")
     lines += ["# HELP regionsim_time_seconds the world's time", "# TYPE regionsim_time_seconds gauge"]
     lines.append(f"regionsim_time_seconds {_number(simulation.clock.now_ns() / 1e9)}")
+    lines += _of_services(services)
     return "\n".join(lines) + "\n"
+
+
+def _of_services(services: Sequence[ServiceState]) -> list[str]:
+    if not services:
+        return []
+    up, out = "regionsim_service_resource_up", "regionsim_service_resource_out_seconds_total"
+    at_ns, ups, outs = now_ns(), list[str](), list[str]()
+    for known in services:
+        about = ("service", known.service), ("region", known.region), ("resource", known.resource)
+        labels = ",".join(f'{name}="{_escaped(value)}"' for name, value in about)
+        state = f'{labels},state="{_escaped(known.state)}",because="{known.because}"'
+        ups.append(f"{up}{{{state}}} {int(known.is_well)}")
+        outs.append(f"{out}{{{labels}}} {_number(known.out_ns(at_ns) / 1e9)}")
+    head = f"# HELP {up} 1 while KMS does for the resource what it needs"
+    more = f"# HELP {out} time that KMS kept the resource from its users"
+    return [head, f"# TYPE {up} gauge", *ups, more, f"# TYPE {out} counter", *outs]
+
+
+def _escaped(value: str) -> str:
+    """A label's value. Source: Prometheus, "Exposition formats" (backslash, quote and line feed)."""
+    return value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
 
 
 def _number(value: float) -> str:

@@ -86,6 +86,8 @@ class LiveWorld:
         self.chaos = Chaos(self._entropy.stream("chaos"))
         self.front = Front(self._behind(), self._entropy.stream("front"), self.wall_s)
         self.admin = Admin(self, self._entropy.stream("admin"))
+        self.player: Player | None = None
+        """Who plays the scenario's timeline, if anybody does."""
         self.server: HttpServer
         self.shared: Port | None = None
         self.ports: dict[str, Port] = {}
@@ -261,7 +263,7 @@ class LiveWorld:
         assert scenario is not None, "the settings refuse it"
         transcript = Transcript(scenario.world.regions, lambda line: self._tell(str(line)))
         self.simulation.trace.add_sink(transcript.watch, WATCHED)
-        player = Player(scenario, self.simulation, Ledger(), transcript)
+        player = self.player = Player(scenario, self.simulation, Ledger(), transcript)
         await player.play()
         failed = [result for result in player.results if not result.passed]
         what = f"{len(failed)} of {len(player.results)} expectations failed" if failed else "all expectations held"

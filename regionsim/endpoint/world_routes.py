@@ -95,7 +95,8 @@ async def _reset(world: LiveWorld, request: ApiRequest) -> dict[str, Any]:
 
 async def _metrics(world: LiveWorld, request: ApiRequest) -> HttpResponse:
     headers = {"content-type": "text/plain; version=0.0.4; charset=utf-8"}
-    return HttpResponse(status=200, body=prometheus_text(world.simulation).encode("utf-8"), headers=headers)
+    states = () if world.player is None else world.player.service_states
+    return HttpResponse(status=200, body=prometheus_text(world.simulation, states).encode("utf-8"), headers=headers)
 
 
 def duration_ns(request: ApiRequest) -> int:

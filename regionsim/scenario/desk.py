@@ -19,6 +19,7 @@ from regionsim.scenario.sessions import Sessions
 from regionsim.scenario.transcript import Transcript
 from regionsim.scenario.values import Interpolation, MissingNameError, Reference, Tree, fill_in
 from regionsim.services.cloud import Cloud
+from regionsim.services.premises import ServiceState
 from regionsim.services.service import Answered, Load
 from regionsim.simulation.simulation import Simulation
 
@@ -52,6 +53,11 @@ class Desk:
         self._is_over = False
         self._in_flight_count = 0
         self._all_over = Signal[None]()
+
+    @property
+    def states(self) -> tuple[ServiceState, ...]:
+        """How every resource is that KMS had to do with."""
+        return self._cloud.states
 
     def begin(self) -> None:
         """Let the users of every workload wait for their beginning."""

@@ -14,10 +14,12 @@ from regionsim.scenario.results import (
     KeyResult,
     RegionResult,
     Resilience,
+    ServiceResult,
     StepResult,
     Verdict,
     WorkloadResult,
 )
+from regionsim.services.premises import ServiceState
 from regionsim.simulation.simulation import Simulation
 from regionsim.snapshot import Snapshot
 
@@ -95,6 +97,22 @@ def _workload(real: Sequence[CallSeen], loads: Sequence[int]) -> WorkloadResult:
     span_ns = max(edges, default=0) - min(edges, default=0)
     rate = (count - 1) * _NS_PER_SECOND / span_ns if span_ns else 0.0
     return WorkloadResult(calls=count, real_calls=len(real), calls_per_second=rate)
+
+
+def service_results(states: Iterable[ServiceState], at_ns: int) -> tuple[ServiceResult, ...]:
+    """How every resource of a service is at an instant of the run."""
+    return tuple(
+        ServiceResult(
+            service=state.service,
+            region=state.region,
+            resource=state.resource,
+            state=state.state,
+            key=state.key,
+            because=state.because,
+            out_seconds=state.out_ns(at_ns) / _NS_PER_SECOND,
+        )
+        for state in states
+    )
 
 
 def key_results(snapshot: Snapshot) -> tuple[KeyResult, ...]:

@@ -47,6 +47,7 @@ from regionsim.scenario.transcript import Transcript
 from regionsim.scenario.triggers import Triggers
 from regionsim.scenario.values import MissingNameError, fill_in
 from regionsim.scenario.wording import call_in_words, saved_in_words
+from regionsim.services.premises import ServiceState
 from regionsim.simulation.simulation import Simulation
 
 
@@ -69,6 +70,11 @@ class Player:
         around = (scenario, simulation, self._scope, self.saved, self.results, ledger, transcript)
         self._background = Background(*around)
         self._desk = Desk(*around)
+
+    @property
+    def service_states(self) -> tuple[ServiceState, ...]:
+        """How every resource of a service is that KMS had to do with."""
+        return self._desk.states
 
     async def play(self) -> None:
         """Play to the end: of the last step and of `until`, whichever is later; then wait for what is in flight."""

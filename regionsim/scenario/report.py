@@ -18,6 +18,7 @@ from regionsim.scenario.run import RunOptions, versions
 from regionsim.scenario.transcript import Line, clock
 
 _LINES_AROUND = 5
+_MOST_SERVICES = 20
 _NS_PER_SECOND = 1_000_000_000
 
 
@@ -43,6 +44,7 @@ def last_lines(result: RunResult, options: RunOptions) -> list[str]:
         *_failures(result),
         *_left_out(result),
         *_workloads(result),
+        *_services(result),
         f"verdict   {result.verdict.value}: {result.reason or _held(result)}",
         f"time      {virtual} virtual in {result.wall_seconds:.2f}s; {result.events:,} events, {rate:,.0f} per second",
         f"trace     sha256 {result.trace_sha256}",
@@ -88,6 +90,17 @@ def _workloads(result: RunResult) -> Iterator[str]:
             "" if workload.real_calls == workload.calls else f", {workload.real_calls:,} of them real, the others load"
         )
         yield f"workload  {name}: {workload.calls:,} calls{real}, {workload.calls_per_second:,.2f} per second"
+
+
+def _services(result: RunResult) -> Iterator[str]:
+    """The resources that KMS kept from their users, for how long, and which it still does."""
+    out = [service for service in result.services if service.out_seconds]
+    for service in out[:_MOST_SERVICES]:
+        now = f"{service.state} ({service.because})" if service.because else f"{service.state} again"
+        span = format_duration(round(service.out_seconds) * _NS_PER_SECOND)
+        yield f"service   {service.service} {service.resource} in {service.region}: out for {span}, {now}"
+    if len(out) > _MOST_SERVICES:
+        yield f"service   and {len(out) - _MOST_SERVICES} more; --json tells all"
 
 
 def _failures(result: RunResult) -> Iterator[str]:

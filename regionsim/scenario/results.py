@@ -106,6 +106,20 @@ class WorkloadResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceResult:
+    """A resource of a service at the end: its state, the key that it was about, KMS's code (empty: it is well), and for
+    how long KMS kept it from its users."""
+
+    service: str
+    region: str
+    resource: str
+    state: str
+    key: str
+    because: str
+    out_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunResult:
     """One run of a scenario. Times are seconds; `interrupted` is set when it was stopped from outside, `stopped` when
     it was to stop before its end: then `invariants` are of what has happened, and nothing is said of the end."""
@@ -129,6 +143,7 @@ class RunResult:
     """None only of a run that was stopped before its end, as `cost_usd`."""
     cost_usd: CostResult | None = None
     workloads: Mapping[str, WorkloadResult] = field(default_factory=lambda: MappingProxyType({}))
+    services: tuple[ServiceResult, ...] = ()
     interrupted: bool = False
     stopped: bool = False
 
@@ -156,6 +171,8 @@ class RunResult:
         result["cost_usd"] = None if self.cost_usd is None else asdict(self.cost_usd)
         if self.workloads:
             result["workloads"] = {name: asdict(workload) for name, workload in self.workloads.items()}
+        if self.services:
+            result["services"] = [asdict(service) for service in self.services]
         if self.stopped:
             result["stopped"] = True
         return {**result, "interrupted": True} if self.interrupted else result

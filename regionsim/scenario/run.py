@@ -26,9 +26,17 @@ from regionsim.scenario.library import find_scenario
 from regionsim.scenario.load import LARGEST_SEED, load_scenario
 from regionsim.scenario.metrics import Ledger
 from regionsim.scenario.model import Scenario
-from regionsim.scenario.outcome import cost_result, decide, key_results, region_results, resilience, workload_results
+from regionsim.scenario.outcome import (
+    cost_result,
+    decide,
+    key_results,
+    region_results,
+    resilience,
+    service_results,
+    workload_results,
+)
 from regionsim.scenario.play import Player
-from regionsim.scenario.results import CostResult, InvariantResult, Resilience, RunResult
+from regionsim.scenario.results import CostResult, InvariantResult, Resilience, RunResult, ServiceResult
 from regionsim.scenario.transcript import WATCHED, Line, Transcript
 from regionsim.simulation.ground import ConnectionKind, virtual_ground
 from regionsim.simulation.simulation import Simulation
@@ -193,6 +201,7 @@ class _Run:
         self._snapshot: Snapshot | None = None
         self._resilience: Resilience | None = None
         self._cost: CostResult | None = None
+        self._services: tuple[ServiceResult, ...] = ()
         self._findings: tuple[Finding, ...] = ()
 
     def write_to(self, sink: Callable[[Event], None], kinds: Iterable[str] | None = None) -> None:
@@ -235,6 +244,7 @@ class _Run:
         self._resilience = resilience(self._ledger, self._player.meter)
         self._cost = cost_result(self._ledger, self._player.meter)
         self._end = (trace.digest, trace.count, self._snapshot.at_ns - simulation.world.start_at_ns)
+        self._services = service_results(self._player.service_states, self._end[2])
         if self._on_end is not None:
             self._on_end()
 
@@ -279,6 +289,7 @@ class _Run:
             resilience=self._resilience,
             cost_usd=self._cost,
             workloads=MappingProxyType(workload_results(names, self._ledger)),
+            services=self._services,
             transcript=self._transcript.lines,
             interrupted=is_interrupted,
             stopped=self.is_stopped,

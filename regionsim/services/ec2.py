@@ -205,6 +205,7 @@ class Ec2(Service):
         for name in list(self._stopped.get(instance, ())):
             self._volumes[name].use = await self._opened(asked, self._volumes[name], instance)
             self._stopped[instance].remove(name)
+            self.premises.board.well(self.name, asked.region, name, "in-use", asked.kms.key)
         return {"InstanceId": instance, "State": "running"}
 
     # Snapshots.

@@ -34,6 +34,12 @@ class ServiceState:
     key: str
     because: str
     since_ns: int
+    out_before_ns: int = 0
+    """For how long it was not well before that."""
+
+    def out_ns(self, at_ns: int) -> int:
+        """For how long, up to an instant of the run, KMS has kept it from its users."""
+        return self.out_before_ns + (0 if self.is_well else max(0, at_ns - self.since_ns))
 
 
 class Board:
@@ -87,6 +93,7 @@ class Board:
             key=key,
             because=because,
             since_ns=now_ns(),
+            out_before_ns=0 if known is None else known.out_ns(now_ns()),
         )
         was = "" if known is None else known.because
         self._emit(service, region, resource, state=state, key=key, because=because, was=was)

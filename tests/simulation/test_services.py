@@ -145,6 +145,7 @@ async def test_a_secret_and_its_replica_have_a_key_each(kms: OneRegion) -> None:
     assert generate["userIdentity"]["invokedBy"] == "secretsmanager.amazonaws.com"
     await kms.call("alice", "DisableKey", KeyId=key)
     assert await world.error("secretsmanager", "GetSecretValue", SecretId="db") == "DecryptionFailure"
+    assert await world.error("secretsmanager", "PutSecretValue", SecretId="db") == "EncryptionFailure"
     there = await world.does("secretsmanager", "GetSecretValue", at=EU, SecretId="db")
     assert there.response["SecretString"] == "hush"
 
