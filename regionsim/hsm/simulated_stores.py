@@ -28,7 +28,7 @@ from regionsim.hsm.memory import HsmMemory
 from regionsim.hsm.replication_keys import ReplicationRegistry
 from regionsim.hsm.xks_client import XksClient
 from regionsim.kms.errors import InvalidCiphertextException
-from regionsim.kms.hsm_jobs import CLUSTER_HANDLE, BackingKeyCreated, HsmAnswer, MaterialRef, RequestJob
+from regionsim.kms.hsm_jobs import CLUSTER_HANDLE, BackingKeyCreated, ForRecipient, HsmAnswer, MaterialRef, RequestJob
 from regionsim.kms.key_stores import ProxySettings
 from regionsim.kms.outside import (
     AboutCluster,
@@ -385,6 +385,9 @@ def _handle(material: MaterialRef) -> MaterialRef:
 
 def _with_tokens(job: RequestJob) -> RequestJob:
     """The job with the cluster's own tokens in place of the handles that KMS has."""
+    if isinstance(job, ForRecipient):
+        inner: Any = _with_tokens(job.job)
+        return replace(job, job=inner)
     named: dict[str, Any] = {
         name: replace(ref, token=ref.token.removeprefix(CLUSTER_HANDLE))
         for name in ("material", "source", "destination")

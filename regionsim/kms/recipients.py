@@ -3,8 +3,8 @@
 The document that an enclave's platform has signed is verified before the call is decided; policies decide on what it
 measures. Then the HSM that has the plaintext encrypts it for the enclave's public key, and nobody else sees it.
 
-Source: KMS Developer Guide, "How AWS Nitro Enclaves uses AWS KMS"; KMS API Reference, RecipientInfo. That keys in
-custom key stores are not used so is ours.
+Source: KMS Developer Guide, "How AWS Nitro Enclaves uses AWS KMS"; KMS API Reference, RecipientInfo. Neither says
+that keys in custom key stores are not used so, so they are (UNVERIFIED).
 """
 
 from __future__ import annotations
@@ -14,9 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from regionsim.kms import hsm_jobs
-from regionsim.kms.errors import UnsupportedOperationException
 from regionsim.kms.hsm_jobs import HsmAnswer, RequestJob
-from regionsim.kms.key import KmsKey
 
 MALFORMED = "The attestation document is not valid."
 """UNVERIFIED (ours)."""
@@ -85,13 +83,6 @@ def told(answer: HsmAnswer | None) -> Told:
     return Told(answer=answer)
 
 
-def for_recipient(attestation: Attestation | None, job: Disclosing, key: KmsKey | None = None) -> RequestJob:
-    """The job, its plaintext for nobody but the enclave if there is one.
-
-    Errors: UnsupportedOperationException for a key in a custom key store.
-    """
-    if attestation is None:
-        return job
-    if key is not None and key.regional.key_store is not None:
-        raise UnsupportedOperationException(f"{key.arn} is in a custom key store: Recipient is not valid for it.")
-    return hsm_jobs.ForRecipient(job=job, public_key=attestation.public_key)
+def for_recipient(attestation: Attestation | None, job: Disclosing) -> RequestJob:
+    """The job, its plaintext for nobody but the enclave if there is one."""
+    return job if attestation is None else hsm_jobs.ForRecipient(job=job, public_key=attestation.public_key)

@@ -24,10 +24,12 @@ from regionsim.kms.hsm_jobs import (
     Decrypted,
     Encrypt,
     Encrypted,
+    ForRecipient,
     GenerateDataKey,
     HsmAnswer,
     ReEncrypt,
     RequestJob,
+    SealedForRecipient,
     SecretOpened,
 )
 from regionsim.kms.key import KmsKey
@@ -47,6 +49,7 @@ from regionsim.kms.outside import (
     refusal_without_key,
 )
 from regionsim.kms.plan import Call, Plan
+from regionsim.kms.recipients import Disclosing
 from regionsim.kms.secret_jobs import OpenSecret, SealSecret
 from regionsim.kms.writes import PutKey, PutKeyStore
 from regionsim.region.incarnation import Incarnation, key_lock, key_store_lock
@@ -227,8 +230,24 @@ class KeyStores:
             case Decrypt(blob=blob, context=context):
                 inner = await self._unsealed(asked, blob, context)
                 return await self._within(replace(job, blob=inner), call)
+            case ForRecipient(job=disclosing):
+                return await self._for_recipient(job, disclosing, asked, call)
             case _:
                 raise AssertionError(f"{type(job).__name__} is for no key of an external key store")
+
+    async def _for_recipient(
+        self, job: ForRecipient, disclosing: Disclosing, asked: ProxyRequest, call: Call
+    ) -> HsmAnswer:
+        """What an enclave alone is to know: our HSMs seal it for the enclave, whatever the proxy's part is."""
+        if isinstance(disclosing, Decrypt):
+            inner = await self._unsealed(asked, disclosing.blob, disclosing.context)
+            return await self._within(replace(job, job=replace(disclosing, blob=inner)), call)
+        assert isinstance(disclosing, GenerateDataKey), f"{type(disclosing).__name__} is for no external key"
+        made = await self._host.perform(job, request=call.request_id)
+        assert isinstance(made, SealedForRecipient)
+        assert isinstance(made.answer, DataKeyGenerated)
+        blob = await self._sealed_again(asked, made.answer.blob, disclosing.context)
+        return replace(made, answer=replace(made.answer, blob=blob))
 
     async def _within(self, job: RequestJob, call: Call) -> HsmAnswer:
         """Our HSMs' work on what an external key has opened. Errors: KmsError, OutsideError."""

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
 from tests.simulation.enclaves import IMAGE, OTHER_IMAGE, Enclave, Platform, certificate
 from tests.simulation.key_stores import ON_CLUSTER
 from tests.simulation.one_region import OneRegion, one_region
+from tests.simulation.test_custom_key_stores import BACKED, connected, key_in
 
 
 @cache
@@ -189,13 +190,24 @@ async def test_a_dry_run_for_an_enclave_tells_only_that_it_would_have_worked(kms
         assert refusal.code == "DryRunOperationException"
 
 
+@BACKED
 @one_region(attestation_roots=roots)
-async def test_a_key_in_a_custom_key_store_knows_no_enclave(kms: OneRegion) -> None:
-    store_id = (await kms.call("alice", "CreateCustomKeyStore", CustomKeyStoreName="ours", **ON_CLUSTER))[
-        "CustomKeyStoreId"
-    ]
-    await kms.call("alice", "ConnectCustomKeyStore", CustomKeyStoreId=store_id)
-    await kms.sleep_seconds(301)
-    key_id = await kms.create_key("alice", Origin="AWS_CLOUDHSM", CustomKeyStoreId=store_id)
-    asked = {"KeyId": key_id, "KeySpec": "AES_256", "Recipient": enclave().recipient()}
-    assert (await kms.refusal("alice", "GenerateDataKey", **asked)).code == "UnsupportedOperationException"
+async def test_a_key_in_a_custom_key_store_serves_enclaves_too(kms: OneRegion, backing: dict[str, Any]) -> None:
+    store_id = await connected(kms, backing)
+    key_id = await key_in(kms, store_id)
+    asked = {"KeyId": key_id, "EncryptionContext": {"to": "bob"}}
+    blob = (await kms.call("alice", "Encrypt", Plaintext=b"order 4711", **asked))["CiphertextBlob"]
+    answer = await kms.call("alice", "Decrypt", CiphertextBlob=blob, Recipient=enclave().recipient(), **asked)
+    assert "Plaintext" not in answer
+    assert enclave().opened(answer["CiphertextForRecipient"]) == b"order 4711"
+    made = await kms.call("alice", "GenerateDataKey", KeySpec="AES_256", Recipient=enclave().recipient(), **asked)
+    assert not made.get("Plaintext")
+    opened = await kms.call("alice", "Decrypt", CiphertextBlob=made["CiphertextBlob"], **asked)
+    assert enclave().opened(made["CiphertextForRecipient"]) == opened["Plaintext"]
+    wrong = {"CiphertextBlob": blob, "Recipient": enclave().recipient(), "KeyId": key_id}
+    refusal = await kms.refusal("alice", "Decrypt", **wrong)
+    assert refusal.code == ("InvalidCiphertextException" if backing is ON_CLUSTER else "KMSInvalidStateException")
+    if backing is ON_CLUSTER:
+        asked = {"NumberOfBytes": 40, "CustomKeyStoreId": store_id, "Recipient": enclave().recipient()}
+        random = await kms.call("alice", "GenerateRandom", **asked)
+        assert len(enclave().opened(random["CiphertextForRecipient"])) == 40

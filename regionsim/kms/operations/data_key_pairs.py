@@ -78,7 +78,7 @@ class GenerateDataKeyPairWithoutPlaintext(Operation[GenerateDataKeyPairWithoutPl
             raise_dry_run()
         if view.attestation is None or not self.wants_plaintext:
             return plan_on(view, call, request, key, job)
-        plan = plan_on(view, call, request, key, for_recipient(view.attestation, job, key))
+        plan = plan_on(view, call, request, key, for_recipient(view.attestation, job))
         return replace(plan, attestation=view.attestation)
 
     def answer(self, plan: Plan[GenerateDataKeyPairWithoutPlaintextRequest], answer: HsmAnswer | None) -> Outcome:

@@ -97,7 +97,7 @@ class GenerateDataKeyWithoutPlaintext(Operation[GenerateDataKeyWithoutPlaintextR
         plan = Plan(call=call, request=request, region=view.region, now_ns=view.now_ns, keys=(key,), job=job)
         if view.attestation is None or not self.wants_plaintext:
             return plan
-        return replace(plan, job=for_recipient(view.attestation, job, key), attestation=view.attestation)
+        return replace(plan, job=for_recipient(view.attestation, job), attestation=view.attestation)
 
     def answer(self, plan: Plan[GenerateDataKeyWithoutPlaintextRequest], answer: HsmAnswer | None) -> Outcome:
         said = told(answer)

@@ -226,7 +226,7 @@ class Decrypt(Operation[DecryptRequest]):
         plan = Plan(call=call, request=request, region=view.region, now_ns=view.now_ns, keys=(key,), job=job)
         if view.attestation is None:
             return plan
-        return replace(plan, job=for_recipient(view.attestation, job, key), attestation=view.attestation)
+        return replace(plan, job=for_recipient(view.attestation, job), attestation=view.attestation)
 
     def answer(self, plan: Plan[DecryptRequest], answer: HsmAnswer | None) -> Outcome:
         if plan.request.dry_run:

@@ -50,7 +50,7 @@ class DeriveSharedSecret(Operation[DeriveSharedSecretRequest]):
         job = hsm_jobs.DeriveSharedSecret(
             material=current_material(view, key), spec=key.shared.spec, public_key=request.public_key
         )
-        plan = plan_on(view, call, request, key, for_recipient(view.attestation, job, key))
+        plan = plan_on(view, call, request, key, for_recipient(view.attestation, job))
         return replace(plan, attestation=view.attestation)
 
     def answer(self, plan: Plan[DeriveSharedSecretRequest], answer: HsmAnswer | None) -> Outcome:
