@@ -23,6 +23,7 @@ from regionsim.hsm.algorithms.symmetric import AES_KEY_BYTES, GCM_NONCE_BYTES, A
 from regionsim.hsm.confined import Confined
 from regionsim.hsm.domain import DomainState
 from regionsim.hsm.keeper_backup import Kept
+from regionsim.hsm.keeper_plans import NO_PLANS, ClusterPlan, KeeperPlans, ProxyPlan
 from regionsim.hsm.key_store_port import PROXY_DEADLINE_NS, ExternallySealed, ProxyRequest
 from regionsim.hsm.memory import HsmMemory
 from regionsim.hsm.replication_keys import ReplicationRegistry
@@ -49,6 +50,7 @@ from regionsim.runtime.tasks import sleep
 _MS = 1_000_000
 _JOB_NS = 6 * _MS
 _QUESTION_NS = 200 * _MS
+_ZONES_WANTED = 2
 
 _ANSWERS: Mapping[ProxyAnswer, Problem] = MappingProxyType(
     {
@@ -88,7 +90,7 @@ class Proxy:
     """One external key store proxy, with the keys behind it. `secret` None: any will do. `problem` is what every
     question to it comes to.
 
-    `has_any_key`: a key that is asked for and not there is made.
+    `has_any_key`: a key that is asked for and not there is made; else only those that it `offers`, which may be off.
     """
 
     latency_ns: int = 20 * _MS
@@ -98,6 +100,7 @@ class Proxy:
     secret: str | None = None
     problem: Problem | None = None
     has_any_key: bool = True
+    offers: Mapping[str, bool] = field(default_factory=dict)
     keys: dict[str, ExternalKey] = field(default_factory=dict)
 
 
@@ -120,6 +123,7 @@ class SimulatedStores:
         *,
         entropy: Entropy,
         clock: ReadableClock,
+        plans: KeeperPlans = NO_PLANS,
         over_http: XksClient | None = None,
         faults: Callable[[], ActiveFaults],
         on_fault_met: Callable[[tuple[str, ...]], None],
@@ -128,9 +132,10 @@ class SimulatedStores:
         self._save: Callable[[Kept], None] | None = None
         self._faults = faults
         self._on_fault_met = on_fault_met
-        self.clusters: dict[str, Cluster] = {}
-        self.proxies: dict[tuple[str, str], Proxy] = {}
-        self.makes_what_is_missing = True
+        self.clusters = {name: _cluster(plan) for name, plan in plans.clusters.items()}
+        self.proxies = {address: _proxy(plan) for address, plan in plans.proxies.items()}
+        self.makes_what_is_missing = not plans.only_these
+        self._services = plans.services
         self._region = region
         self._clock = clock
         self._stream = entropy.stream(f"key-stores/{region}")
@@ -193,8 +198,21 @@ class SimulatedStores:
         if settings.vpc_service_name is None:
             return
         state = self._rule(KeeperKind.SERVICE, settings.vpc_service_name).service
+        state = state or self._service_state(settings, settings.vpc_service_name)
         if state is not None:
             raise OutsideError(_SERVICE_PROBLEMS[state])
+
+    def _service_state(self, settings: ProxySettings, name: str) -> ServiceState | None:
+        """What is wrong with a service as it is described."""
+        plan = self._services.get(name)
+        if plan is None:
+            return None if self.makes_what_is_missing else ServiceState.MISSING
+        is_owners = None in (plan.owner, settings.vpc_service_owner) or plan.owner == settings.vpc_service_owner
+        if not plan.allows_kms or not is_owners:
+            return ServiceState.MISSING
+        is_at_endpoint = plan.private_dns is None or settings.uri_endpoint == f"https://{plan.private_dns}"
+        is_fit = plan.zones >= _ZONES_WANTED and plan.is_verified and not plan.needs_acceptance and is_at_endpoint
+        return None if is_fit else ServiceState.UNFIT
 
     def _rule(self, kind: KeeperKind, *names: str) -> KeeperRule:
         """What the faults that are on do to a keeper, which meets them now."""
@@ -351,8 +369,9 @@ class SimulatedStores:
     def _key_problem(self, settings: ProxySettings, key_id: str) -> Problem | None:
         proxy = self._proxy(settings)
         assert proxy is not None, "it has just answered"
-        if key_id not in proxy.keys and proxy.has_any_key:
-            proxy.keys[key_id] = ExternalKey(self._stream.bytes(AES_KEY_BYTES))
+        if key_id not in proxy.keys and (proxy.has_any_key or key_id in proxy.offers):
+            is_enabled = proxy.offers.get(key_id, True)
+            proxy.keys[key_id] = ExternalKey(self._stream.bytes(AES_KEY_BYTES), is_enabled=is_enabled)
             if not self._keep():
                 del proxy.keys[key_id]
                 return Problem.XKS_PROXY_UNHEALTHY
@@ -367,6 +386,20 @@ class SimulatedStores:
         if problem is not None:
             raise OutsideError(problem)
         return self.proxies[request.proxy.address].keys[request.xks_key_id]
+
+
+def _cluster(plan: ClusterPlan) -> Cluster:
+    return Cluster(
+        is_active=plan.is_active,
+        hsm_count=plan.hsms,
+        certificate=plan.backup,
+        password=plan.password,
+        trust_anchor=plan.trust_anchor,
+    )
+
+
+def _proxy(plan: ProxyPlan) -> Proxy:
+    return Proxy(latency_ns=plan.latency_ns, secret=plan.secret, has_any_key=plan.keys is None, offers=plan.keys or {})
 
 
 def _differs(given: str | None, wanted: str | None) -> bool:

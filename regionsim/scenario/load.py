@@ -8,11 +8,13 @@ from pathlib import Path
 from types import MappingProxyType
 
 from regionsim.accounts.directory import Directory
+from regionsim.hsm.keeper_plans import NO_PLANS
 from regionsim.scenario import read
 from regionsim.scenario.asking import read_service_workload
 from regionsim.scenario.attestation import Attested, read_attestation
 from regionsim.scenario.bulk import read_bulk
 from regionsim.scenario.errors import ScenarioError
+from regionsim.scenario.key_stores import read_key_stores
 from regionsim.scenario.known import Known
 from regionsim.scenario.model import Scenario, ServiceWorkload, Step, Workload
 from regionsim.scenario.nodes import MappingNode, Node, kind_of
@@ -117,11 +119,12 @@ def _world(found: dict[str, Node], findings: Findings) -> tuple[World | None, Kn
     directory = _accounts(found, findings)
     attested = findings.attempt(read_attestation, found["attestation"], findings) if "attestation" in found else None
     attested = attested or Attested()
+    keepers = findings.attempt(read_key_stores, found["key_stores"], findings) if "key_stores" in found else NO_PLANS
     known = Known(regions=regions, directory=directory, warnings=findings.warnings, enclaves=attested.enclaves)
     bulk = read_bulk(found["keys"], known, findings) if "keys" in found else ()
     if start_at_ns is None or regions is None or directory is None:
         return None, known
-    if links is None or hsms is None or waits is None or grants is None:
+    if keepers is None or links is None or hsms is None or waits is None or grants is None:
         return None, known
     world = World(
         regions=regions,
@@ -129,6 +132,7 @@ def _world(found: dict[str, Node], findings: Findings) -> tuple[World | None, Kn
         start_at_ns=start_at_ns,
         bulk=bulk,
         attestation_roots=attested.roots,
+        keepers=keepers,
         **links,
         **hsms,
         **waits,

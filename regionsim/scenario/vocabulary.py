@@ -71,6 +71,11 @@ class Takes(StrEnum):
     REFERENCE = "reference"
     ACCESS_KEYS = "accessKeys"
     ATTESTATION = "attestation"
+    KEY_STORES = "keyStores"
+    CLUSTERS = "clusters"
+    PROXIES = "proxies"
+    VPC_SERVICES = "vpcServices"
+    EXTERNAL_KEYS = "externalKeys"
     ROOTS = "roots"
     ENCLAVES = "enclaves"
     MEASURES = "measures"
@@ -115,6 +120,7 @@ SCENARIO = _keys(
     _key("accounts", Takes.ACCOUNTS, "AWS accounts by their id, quoted", required=True),
     _key("organization", Takes.ORGANIZATION, "the AWS organization that accounts are in"),
     _key("attestation", Takes.ATTESTATION, "enclaves, and the roots under which their documents are believed"),
+    _key("key_stores", Takes.KEY_STORES, "what keeps the keys of custom key stores outside of KMS"),
     _key("keys", Takes.KEYS, "KMS keys that are there before the run begins"),
     _key("workloads", Takes.WORKLOADS, "repeated calls in the background, by name"),
     _key("steps", Takes.STEPS, "what happens, and what must be true, in order", required=True),
@@ -144,6 +150,32 @@ ATTESTATION = _keys(
 ENCLAVE = _keys(
     _key("image", Takes.TEXT, "what runs in it: PCR 0 is the SHA-384 of this text", required=True),
     _key("pcrs", Takes.MEASURES, "other measurements by number: 96 hexadecimal digits, or a text to be measured"),
+)
+KEY_STORES = _keys(
+    _key("clusters", Takes.CLUSTERS, "CloudHSM clusters by their id"),
+    _key("proxies", Takes.PROXIES, "proxies of external key managers by endpoint and path"),
+    _key("vpc_endpoint_services", Takes.VPC_SERVICES, "ways to proxies by their name"),
+    _key("only_these", Takes.SWITCH, "whether nothing else comes to be by being named; false by default"),
+)
+CLUSTER = _keys(
+    _key("hsms", Takes.WHOLE_NUMBER, "how many active HSMs it has; 2 by default"),
+    _key("active", Takes.SWITCH, "whether it is initialised and active; true by default"),
+    _key("password", Takes.TEXT, "that of kmsuser; by default any will do"),
+    _key("trust_anchor", Takes.TEXT, "its trust anchor certificate; by default any will do"),
+    _key("backup", Takes.TEXT, "clusters of one backup are related; by default all are"),
+)
+PROXY = _keys(
+    _key("latency", Takes.DURATION, "about how long it takes to answer; 20ms by default"),
+    _key("secret", Takes.TEXT, "what KMS must sign with; by default any secret will do"),
+    _key("keys", Takes.EXTERNAL_KEYS, "the external keys: enabled or disabled; by default every key is there"),
+)
+VPC_SERVICE = _keys(
+    _key("private_dns", Takes.TEXT, "its private DNS name; by default that of whatever proxy is asked for"),
+    _key("zones", Takes.WHOLE_NUMBER, "in how many Availability Zones it has subnets; 2 by default"),
+    _key("acceptance_required", Takes.SWITCH, "whether connections must be accepted; false by default"),
+    _key("verified", Takes.SWITCH, "whether the domain of its private DNS name is verified; true by default"),
+    _key("allows_kms", Takes.SWITCH, "whether KMS is among its allowed principals; true by default"),
+    _key("owner", Takes.TEXT, "the account that has it, quoted; by default any"),
 )
 BULK = _keys(
     _key("count", Takes.WHOLE_NUMBER, "how many keys; 1 by default"),

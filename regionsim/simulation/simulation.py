@@ -376,6 +376,7 @@ class Simulation:
             name,
             entropy=ground.entropy,
             clock=ground.clock,
+            plans=world.keepers,
             over_http=over_http,
             faults=lambda: self.faults,
             on_fault_met=self.fault_tally.met,

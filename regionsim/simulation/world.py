@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from regionsim.accounts.directory import Directory
+from regionsim.hsm.keeper_plans import NO_PLANS, KeeperPlans
 from regionsim.kms.aws_keys import OWNED_KEYS_ACCOUNT
 from regionsim.kms.bulk import BulkKeys
 from regionsim.kms.timetable import REPLICA_WAIT_NS
@@ -16,10 +17,13 @@ from regionsim.network.network import DEFAULT_JITTER_NS, Latencies
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """The plan of a world. `regions` are in the order in which everything else lists them. `replica_wait_ns` is how
-    long a rotation waits for a replica before it counts as lost. A new grant counts without its token `grant_delay_ns`
-    after its creation (0: once it is committed). `bulk` are keys that are there when the Regions boot.
-    Enclaves are believed whose documents are signed under one of `attestation_roots` (certificates in DER).
+    """The plan of a world.
+
+    `regions` are in the order in which everything else lists them. `replica_wait_ns` is how long a rotation waits for a
+    replica before it counts as lost. A new grant counts without its token `grant_delay_ns` after its creation (0: once
+    it is committed). `bulk` are keys that are there when the Regions boot. `keepers` describes what keeps the keys of
+    custom key stores. Enclaves are believed whose documents are signed under one of `attestation_roots` (certificates
+    in DER).
 
     In real time `xks_proxies` says where the proxy of an endpoint (`https://keys.example.com`) is really reached.
 
@@ -39,6 +43,7 @@ class World:
     grant_delay_ns: int = 0
     bulk: tuple[BulkKeys, ...] = ()
     attestation_roots: frozenset[bytes] = field(default=frozenset(), repr=False)
+    keepers: KeeperPlans = field(default=NO_PLANS, hash=False)
     xks_proxies: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:

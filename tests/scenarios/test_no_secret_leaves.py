@@ -39,6 +39,7 @@ NOTHING_REPLICATED = frozenset(
         "ebs-volume-will-not-attach",
         "external-key-manager-outage",
         "key-agreement",
+        "key-store-prerequisites",
         "lockout-refused",
         "organization-levels",
         "quickstart",
@@ -72,7 +73,9 @@ def test_no_secret_is_found_outside_the_hsms(name: str, tmp_path: Path) -> None:
     assert not found, f"a secret of an HSM stands in {sorted({place for place, _ in found})}"
 
 
-@pytest.mark.parametrize("name", ["custom-key-store-disconnect", "external-key-manager-outage"])
+@pytest.mark.parametrize(
+    "name", ["custom-key-store-disconnect", "external-key-manager-outage", "key-store-prerequisites"]
+)
 def test_what_the_scenario_tells_kms_is_searched_for(name: str) -> None:
     told = told_by(load_scenario(shipped_paths()[name]))
     assert told
