@@ -21,7 +21,7 @@ from typing import NamedTuple
 from regionsim.faults.verdicts import LinkDraws, LinkRule, judge_link, narrower
 from regionsim.network.envelope import Envelope
 from regionsim.runtime.entropy import Stream
-from regionsim.runtime.tasks import Cancellable, call_later_ns, now_ns
+from regionsim.runtime.tasks import Cancellable, call_later_ns, now_ns, timer_grain_ns
 
 OVER_CAPACITY = "capacity"
 """The reason of a drop when a link is full."""
@@ -205,7 +205,7 @@ class Link:
                 return
             self._timer.cancel()
         self._timer_at_ns = earliest_ns
-        self._timer = call_later_ns(max(0, self._timer_at_ns - now), self._hand_over)
+        self._timer = call_later_ns(max(0, self._timer_at_ns - now) + timer_grain_ns(), self._hand_over)
 
     def _hand_over(self) -> None:
         """Deliver all that is due now."""

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from regionsim.runtime.clock import ReadableClock
-from regionsim.runtime.tasks import Scope, ScopeTimer
+from regionsim.runtime.tasks import Scope, ScopeTimer, timer_grain_ns
 
 ERRANDS_AT_ONCE = 32
 RETRY_AFTER_NS = 10_000_000_000
@@ -109,7 +109,8 @@ class Timers:
         next_ns = self.next_due_at_ns
         if next_ns is not None:
             self._alarm_at_ns = next_ns
-            self._alarm = self._scope.call_later_ns(max(0, next_ns - self._clock.now_ns()), self._ring)
+            delay_ns = max(0, next_ns - self._clock.now_ns()) + timer_grain_ns()
+            self._alarm = self._scope.call_later_ns(delay_ns, self._ring)
 
     def _ring(self) -> None:
         """Take up what is due, and wait for what is not."""

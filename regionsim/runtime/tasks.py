@@ -30,6 +30,9 @@ _PROCESS_BEGAN_NS = time.monotonic_ns()
 """So that in real time, too, a run begins near 0: a scenario's timeline is played from there."""
 
 
+_REAL_TIMER_GRAIN_NS = 1_000_000
+
+
 class Cancellable(Protocol):
     """Something that has not happened yet."""
 
@@ -71,6 +74,14 @@ def call_later_ns(delay_ns: int, callback: Callable[[*Ts], object], *args: *Ts) 
     if loop is None:
         return asyncio.get_running_loop().call_later(delay_ns / NS_PER_SECOND, callback, *args)
     return loop.call_at_ns(loop.now_ns + delay_ns, callback, *args)
+
+
+def timer_grain_ns() -> int:
+    """How much too early a timer of the running loop may fire: never in virtual time; a real loop counts milliseconds.
+
+    Who waits for an instant and looks at the clock again adds it to the delay, or else asks anew until it has come.
+    """
+    return _REAL_TIMER_GRAIN_NS if running.loop is None else 0
 
 
 def future() -> asyncio.Future[Any]:

@@ -8,9 +8,9 @@ import pytest
 from regionsim.faults.verdicts import LinkRule
 from regionsim.network.envelope import Envelope
 from regionsim.network.link import OVER_CAPACITY, Link, LinkSettings, jitter
-from regionsim.runtime.entropy import SeededEntropy
-from regionsim.runtime.loop import VirtualLoop, run_virtual
-from regionsim.runtime.tasks import now_ns, sleep
+from regionsim.runtime.entropy import OsEntropy, SeededEntropy
+from regionsim.runtime.loop import VirtualLoop, run_real_time, run_virtual
+from regionsim.runtime.tasks import Cancellable, call_later_ns, now_ns, sleep
 
 MS = 1_000_000
 OPEN = LinkRule()
@@ -295,3 +295,33 @@ def test_the_same_seed_gives_the_same_arrivals_and_another_does_not() -> None:
 def test_settings_that_make_no_sense(wrong: dict[str, int]) -> None:
     with pytest.raises(AssertionError):
         replace(LinkSettings(delay_ns=0), **wrong)  # type: ignore[arg-type]
+
+
+def test_a_real_loop_is_not_kept_busy_until_an_envelope_is_due(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its timers count milliseconds and fire up to one too early: who asked anew at once would spin until it is over."""
+    asked: list[int] = []
+
+    def counted(delay_ns: int, callback: Callable[[], object]) -> Cancellable:
+        asked.append(delay_ns)
+        return call_later_ns(delay_ns, callback)
+
+    async def main() -> list[int]:
+        arrived: list[int] = []
+        link = Link(
+            LinkSettings(delay_ns=5_400_000),
+            OsEntropy().stream("link"),
+            lambda one: arrived.append(one.id) or "",
+            print,
+        )
+        monkeypatch.setattr("regionsim.network.link.call_later_ns", counted)
+        for number in range(20):
+            sent_at_ns = now_ns()
+            link.send(envelope(number), OPEN)
+            while len(arrived) <= number:
+                await sleep(200_000)
+            assert now_ns() - sent_at_ns >= 5_400_000
+        link.close()
+        return arrived
+
+    assert run_real_time(main()) == list(range(20))
+    assert len(asked) <= 60
