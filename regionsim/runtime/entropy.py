@@ -25,6 +25,7 @@ _PIECE_BYTES = 31
 """Less than a key of 256 bits: those come from the operating system one by one."""
 
 _PIECE_COUNT = 64
+_UNIT = 2.0**-53
 
 
 class Stream(Protocol):
@@ -147,7 +148,8 @@ class _Twister(_random.Random):
 
 
 class _OperatingSystem(random.SystemRandom):
-    """The operating system's generator; what is short of a key (nonces, ids) is asked of it many at a time.
+    """The operating system's generator; what is short of a key (nonces, ids, numbers) is asked of it many at a
+    time.
 
     Asking costs a system call, several times the cost of deriving a data key. Each piece is taken by one thread, once,
     and a forked child takes none that its parent has.
@@ -157,6 +159,9 @@ class _OperatingSystem(random.SystemRandom):
         super().__init__()
         self._pieces: deque[bytes] = deque()
         os.register_at_fork(after_in_child=self._pieces.clear)
+
+    def random(self) -> float:
+        return (int.from_bytes(self.randbytes(7)) >> 3) * _UNIT
 
     def randbytes(self, n: int, /) -> bytes:
         if not 0 <= n <= _PIECE_BYTES:
