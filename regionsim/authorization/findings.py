@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from regionsim.authorization.actions import CROSS_ACCOUNT_ACTIONS, KMS_ACTIONS
 from regionsim.authorization.condition_keys import is_multi_valued, is_supplied
@@ -163,7 +164,7 @@ def _check_actions(statement: Statement, key_account: str | None) -> Iterator[Po
         path = f"{statement.path}.Action"
         if not named:
             yield _warning(FindingCode.UNKNOWN_ACTION, path, f"'{text}' names no action of KMS")
-        elif named == ["kms:RetireGrant"]:
+        elif named == ("kms:RetireGrant",):
             message = "kms:RetireGrant has no effect in a key policy: the grant says who may retire it"
             yield _warning(FindingCode.RETIRE_GRANT, path, message)
         elif _is_for_others(statement, key_account) and not any(
@@ -173,9 +174,10 @@ def _check_actions(statement: Statement, key_account: str | None) -> Iterator[Po
             yield _warning(FindingCode.NOT_USABLE_CROSS_ACCOUNT, path, message)
 
 
-def _actions_named(pattern: str) -> list[str]:
+@lru_cache(maxsize=256)
+def _actions_named(pattern: str) -> tuple[str, ...]:
     matches = compile_glob(read_tokens(pattern.lower(), wildcards=True, variables=False))
-    return [action for action in KMS_ACTIONS if matches(action.lower())]
+    return tuple(action for action in KMS_ACTIONS if matches(action.lower()))
 
 
 def _is_for_others(statement: Statement, key_account: str | None) -> bool:

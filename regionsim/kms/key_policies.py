@@ -37,6 +37,10 @@ def default_policy(region: str, account: str) -> str:
     return shown({"Version": "2012-10-17", "Id": "key-default-1", "Statement": [statement]})
 
 
+_written = json.JSONEncoder(ensure_ascii=False).encode
+_written_name = json.JSONEncoder().encode
+
+
 def checked_policy(view: View, caller: Principal, text: str, key: KmsKey, *, bypass_lockout_check: bool) -> str:
     """The policy as it will be stored (AWS indents it anew).
 
@@ -71,7 +75,7 @@ def _shown(value: object, depth: int) -> str:
     match value:
         case dict() if value:
             inner = "  " * (depth + 1)
-            members = (f"{inner}{json.dumps(name)} : {_shown(member, depth + 1)}" for name, member in value.items())
+            members = (f"{inner}{_written_name(name)} : {_shown(member, depth + 1)}" for name, member in value.items())
             return "{\n" + ",\n".join(members) + "\n" + "  " * depth + "}"
         case list() if value:
             return "[ " + ", ".join(_shown(element, depth) for element in value) + " ]"
@@ -80,7 +84,7 @@ def _shown(value: object, depth: int) -> str:
         case list():
             return "[ ]"
         case _:
-            return json.dumps(value, ensure_ascii=False)
+            return _written(value)
 
 
 def _may_put_policy(view: View, caller: Principal, key: KmsKey, policy: str) -> bool:
