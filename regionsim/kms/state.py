@@ -6,7 +6,7 @@ purpose: one owner (the Region), one writer (`apply`), readers that hold only fr
 
 from __future__ import annotations
 
-from bisect import bisect_right, insort
+from bisect import bisect_left, bisect_right, insort
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import assert_never
@@ -234,7 +234,7 @@ class RegionState:
             self._remove_grant(key_id, grant.grant_id)
         del self._keys[key_id]
         del self._key_by_bytes[key_id_bytes(key_id)]
-        self._account_keys[key.account].remove(key_id)
+        _take_out(self._account_keys[key.account], key_id)
         if key.regional.key_store is not None:
             del self._keys_in_store[key.regional.key_store.store_id][key_id]
         self._managed_counts[key.account] -= key.shared.owner is KeyOwner.AWS
@@ -276,8 +276,15 @@ class RegionState:
     def _remove_alias(self, account: str, name: str) -> None:
         alias = self._aliases.pop((account, name), None)
         if alias is not None:
-            self._account_aliases[account].remove(name)
+            _take_out(self._account_aliases[account], name)
             self._key_aliases[alias.target_key_id].remove(name)
+
+
+def _take_out(names: list[str], name: str) -> None:
+    """Take a name out of a sorted list in which it is, without looking at all of them."""
+    at = bisect_left(names, name)
+    assert names[at] == name, f"{name} is not where it belongs"
+    del names[at]
 
 
 def _page(names: list[str], marker: str | None, limit: int) -> list[str]:

@@ -178,7 +178,7 @@ def _shared_from_row(row: Sequence[Any]) -> SharedProperties:
         primary_region=primary_region,
         replicas=tuple(
             Replica(region=region, since_version=since_version, is_lost=is_lost)
-            for region, since_version, is_lost in json.loads(replicas)
+            for region, since_version, is_lost in _listed(replicas)
         ),
         materials=tuple(_material(described) for described in json.loads(materials)),
         current_material_id=current_material_id,
@@ -216,17 +216,25 @@ def _regional_from_row(row: Sequence[Any]) -> RegionalProperties:
         state=KeyState(state),
         policy=policy,
         description=description,
-        tags=tuple((name, value) for name, value in json.loads(tags)),
+        tags=tuple((name, value) for name, value in _listed(tags)),
         created_at_ns=created_at_ns,
         deletion_at_ns=deletion_at_ns,
         pending_window_days=pending_window_days,
         move=None if move[0] is None else PrimaryMove(from_region=move[0], to_region=move[1], since_version=move[2]),
         imports=tuple(
             Import(material_id=intern(material_id), valid_to_ns=valid_to_ns)
-            for material_id, valid_to_ns in json.loads(imports)
+            for material_id, valid_to_ns in _listed(imports)
         ),
         key_store=None if key_store is None else _membership(json.loads(key_store)),
     )
+
+
+def _listed(text: str) -> Sequence[Any]:
+    """The list that the text is; most keys have no replicas, tags and imports, and a reader of JSON takes its time."""
+    if text == "[]":
+        return ()
+    found: list[Any] = json.loads(text)
+    return found
 
 
 def _membership(said: dict[str, Any]) -> StoreMembership:

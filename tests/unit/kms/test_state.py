@@ -164,3 +164,33 @@ def test_the_materials_that_are_missing_are_those_named_and_not_held() -> None:
 
 def test_a_state_shows_no_token_in_its_repr() -> None:
     assert "token" not in repr(a_token(token=b"secret-token"))
+
+
+class Counting(str):
+    """A name that counts how often it is compared with another."""
+
+    __slots__ = ()
+    compared = 0
+
+    def __eq__(self, other: object) -> bool:
+        Counting.compared += 1
+        return str.__eq__(self, other)
+
+    def __lt__(self, other: str) -> bool:
+        Counting.compared += 1
+        return str.__lt__(self, other)
+
+    __hash__ = str.__hash__
+
+
+def test_an_alias_goes_without_a_look_at_all_others() -> None:
+    state = RegionState(HERE)
+    names = [Counting(f"alias/{number:04}") for number in range(1, 2_000)]
+    for number, name in enumerate(names):
+        alias = Alias(account=HOME, name=name, target_key_id=f"key-{number}", created_at_ns=0, updated_at_ns=0)
+        state.apply(PutAlias(alias=alias))
+    Counting.compared = 0
+    for name in (names[0], names[-1], names[1_000]):
+        state.apply(RemoveAlias(account=HOME, name=name))
+    assert len(state.alias_names_after(HOME, None, 2_000)) == 1_996
+    assert Counting.compared <= 3 * 20
