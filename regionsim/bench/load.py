@@ -57,10 +57,10 @@ class Load:
         """Make the keys and ciphertexts that the calls use. Errors: KmsError."""
         key_ids, ciphertexts = [], []
         for _ in range(KEY_COUNT):
-            made = await self._response("CreateKey", {})
+            made = await self.response("CreateKey", {})
             key_ids.append(made["KeyMetadata"]["KeyId"])
             wanted = {"KeyId": key_ids[-1], "Plaintext": PLAINTEXT, "EncryptionContext": dict(CONTEXT)}
-            ciphertexts.append((await self._response("Encrypt", wanted))["CiphertextBlob"])
+            ciphertexts.append((await self.response("Encrypt", wanted))["CiphertextBlob"])
         self._stock = Stock(key_ids=tuple(key_ids), ciphertexts=tuple(ciphertexts))
 
     async def prepare_for(self, operations: Iterable[Measured]) -> None:
@@ -70,9 +70,9 @@ class Load:
                 self._own[measured.name] = await self._own_stock(measured.own_key)
 
     async def _own_stock(self, key: OwnKey) -> Stock:
-        made = await self._response("CreateKey", {"KeySpec": key.spec, "KeyUsage": key.usage})
+        made = await self.response("CreateKey", {"KeySpec": key.spec, "KeyUsage": key.usage})
         key_id = made["KeyMetadata"]["KeyId"]
-        response = await self._response(key.beforehand, key.wanted(key_id)) if key.beforehand else {}
+        response = await self.response(key.beforehand, key.wanted(key_id)) if key.beforehand else {}
         return replace(self._stock, own_key_id=key_id, made=response)
 
     def begin(self, operation: Measured, callers: int, end_ns: int, tally: Tally) -> list[Any]:
@@ -112,7 +112,8 @@ class Load:
         reply: Reply = await answered
         return reply
 
-    async def _response(self, operation: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+    async def response(self, operation: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The answer to one call. Errors: KmsError."""
         reply = await self._ask(operation, parameters)
         if isinstance(reply, KmsError):
             raise reply

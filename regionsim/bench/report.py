@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from regionsim.bench.results import BenchResult, Spread
+from regionsim.bench.results import BenchResult, ControlPlane, Spread
 from regionsim.names.mistakes import ConfigError
 
 _BUSY = 0.2
@@ -42,6 +42,20 @@ def lines(result: BenchResult) -> Iterator[str]:
             yield f"{one.region}: {one.refused} of {one.calls} {one.operation} were refused; {one.first_refusal}"
 
 
+def control_lines(found: ControlPlane, most_us: float) -> Iterator[str]:
+    """What people read of the control plane; `most_us` is what a call may cost."""
+    there = f"made in {found.made_s:.1f} s, booted again in {found.booted_s:.1f} s, {found.memory_mb:,.0f} MB"
+    yield f"{found.keys:,} keys: {there}"
+    yield ""
+    yield f"{'call':<33}{'CPU us':>9}{'min':>9}{'max':>9}"
+    for cost in found.costs:
+        told = "  without the making of key pairs" if cost.without_key_generation else ""
+        told += "  in each of two Regions" if cost.of_two_regions else ""
+        over = f"  over {most_us:,.0f}" if cost.cpu_us.median > most_us else ""
+        spread = cost.cpu_us
+        yield f"{cost.call:<33}{spread.median:>9,.0f}{spread.min:>9,.0f}{spread.max:>9,.0f}{told}{over}"
+
+
 def _machine(result: BenchResult) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in result.versions.items())
     load = result.load_before
@@ -55,7 +69,7 @@ def _spread(spread: Spread) -> str:
     return f"{spread.median:.3g} ({spread.min:.3g}-{spread.max:.3g})"
 
 
-def write_json(result: BenchResult, where: str) -> None:
+def write_json(result: BenchResult | ControlPlane, where: str) -> None:
     """Write the result to a file, or to stdout for `-`. Errors: ConfigError."""
     text = json.dumps(result.as_json(), indent=2) + "\n"
     if where == "-":

@@ -85,3 +85,38 @@ class BenchResult:
     def as_json(self) -> dict[str, Any]:
         """All of it as JSON values."""
         return asdict(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlCost:
+    """One control-plane call, in microseconds of processor time. `without_key_generation`: of the Region's thread
+    alone. `of_two_regions`: what falls on each of them.
+    """
+
+    call: str
+    cpu_us: Spread
+    without_key_generation: bool
+    of_two_regions: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlPlane:
+    """What the control plane costs with so many keys in a Region, what they take, and how long they take to be there.
+
+    `made_s` is until they were made and the Regions up, `booted_s` until hosts that had lost their memory were up
+    again, `memory_mb` what the process has more in memory then.
+    """
+
+    keys: int
+    made_s: float
+    booted_s: float
+    memory_mb: float
+    costs: tuple[ControlCost, ...]
+
+    def over(self, most_us: float) -> tuple[ControlCost, ...]:
+        """The calls whose median costs more."""
+        return tuple(cost for cost in self.costs if cost.cpu_us.median > most_us)
+
+    def as_json(self) -> dict[str, Any]:
+        """All of it as JSON values."""
+        return asdict(self)

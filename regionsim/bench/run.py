@@ -33,7 +33,7 @@ _CEILING_COUNT = 2_000
 _WARM_UP_NS = 50_000_000
 _NS_PER_SECOND = 1_000_000_000
 _NS_PER_US = 1_000
-_ACCOUNT, _USER = "111122223333", "bench"
+ACCOUNT, USER = "111122223333", "bench"
 
 OnProgress = Callable[[float, str], None]
 """Hears which share is done, and what is next."""
@@ -78,7 +78,7 @@ class _Bench:
 
     async def _measure(self, simulation: Simulation, scope: Scope) -> None:
         settings = self._settings
-        caller = simulation.world.directory.principal(_ACCOUNT, _USER, partition=settings.partition)
+        caller = simulation.world.directory.principal(ACCOUNT, USER, partition=settings.partition)
         loads = [
             Load(region, caller, simulation.entropy.stream("bench"), scope, is_durable=settings.is_durable)
             for region in simulation.regions.values()
@@ -173,15 +173,20 @@ class _Bench:
         return RegionTotal(region=region, calls=calls, per_second=calls * _NS_PER_SECOND / self._called_ns)
 
 
-def _world(settings: BenchSettings) -> World:
-    """A world whose HSMs take what the machine takes, without request quotas, and one user who may do everything."""
+def an_administrator() -> Directory:
+    """One account, with one user who may do everything."""
     statement = {"Effect": "Allow", "Action": "kms:*", "Resource": "*"}
     policy = parse_policy({"Version": "2012-10-17", "Statement": [statement]}, kind=PolicyKind.IDENTITY)
-    user = User(name=_USER, policies=(NamedPolicy(name="everything", policy=policy),))
-    account = Account(account_id=_ACCOUNT, users=MappingProxyType({_USER: user}))
+    user = User(name=USER, policies=(NamedPolicy(name="everything", policy=policy),))
+    account = Account(account_id=ACCOUNT, users=MappingProxyType({USER: user}))
+    return Directory(accounts=MappingProxyType({ACCOUNT: account}))
+
+
+def _world(settings: BenchSettings) -> World:
+    """A world whose HSMs take what the machine takes, without request quotas."""
     return World(
         regions=settings.regions,
-        directory=Directory(accounts=MappingProxyType({_ACCOUNT: account})),
+        directory=an_administrator(),
         start_at_ns=0,
         hsm_profile="host",
         has_quotas=False,

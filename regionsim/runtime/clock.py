@@ -143,6 +143,11 @@ def cpu_ns() -> int:
     return time.process_time_ns()
 
 
+def thread_cpu_ns() -> int:
+    """The processor time that this thread has used."""
+    return time.thread_time_ns()
+
+
 def format_instant(instant_ns: int) -> str:
     """`2026-01-01T00:00:00.000Z`: RFC 3339, UTC, cut to milliseconds."""
     moment = _EPOCH + timedelta(milliseconds=instant_ns // NS_PER_MS)
