@@ -160,9 +160,6 @@ class _OperatingSystem(random.SystemRandom):
         self._pieces: deque[bytes] = deque()
         os.register_at_fork(after_in_child=self._pieces.clear)
 
-    def random(self) -> float:
-        return (int.from_bytes(self.randbytes(7)) >> 3) * _UNIT
-
     def randbytes(self, n: int, /) -> bytes:
         if not 0 <= n <= _PIECE_BYTES:
             return super().randbytes(n)
@@ -174,6 +171,9 @@ class _OperatingSystem(random.SystemRandom):
             piece = fresh.pop()
             self._pieces.extend(fresh)
         return piece[:n]
+
+    def random(self) -> float:
+        return (int.from_bytes(self.randbytes(7)) >> 3) * _UNIT
 
 
 class _RandomStream:
