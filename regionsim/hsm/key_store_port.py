@@ -49,6 +49,10 @@ class KeyStorePort(Protocol):
         """One job of a key that the cluster keeps. Errors: OutsideError; what the job itself refuses."""
         ...
 
+    async def remove(self, cluster_id: str, material_ids: tuple[str, ...]) -> None:
+        """Let the cluster forget backing keys. Errors: OutsideError."""
+        ...
+
     async def seal(self, request: ProxyRequest, plaintext: bytes, associated: bytes) -> ExternallySealed:
         """Encrypt under an external key. Errors: OutsideError."""
         ...

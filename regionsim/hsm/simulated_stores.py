@@ -222,6 +222,19 @@ class SimulatedStores:
 
     async def in_cluster(self, cluster_id: str, job: RequestJob) -> HsmAnswer:
         """One job of a key of that cluster. Errors: OutsideError; what the job refuses."""
+        answer = (await self._reached(cluster_id)).perform(_with_tokens(job))
+        if isinstance(answer, BackingKeyCreated):
+            return BackingKeyCreated(material=_handle(answer.material))
+        return answer
+
+    async def remove(self, cluster_id: str, material_ids: tuple[str, ...]) -> None:
+        """Let the cluster forget backing keys; their tokens go with the KMS key. Errors: OutsideError."""
+        memory = await self._reached(cluster_id)
+        for material_id in material_ids:
+            memory.forget(material_id)
+
+    async def _reached(self, cluster_id: str) -> HsmMemory:
+        """What the HSMs of a cluster know, if KMS reaches one. Errors: OutsideError."""
         await sleep(_drawn(_JOB_NS, self._times))
         cluster = self._cluster(cluster_id)
         if cluster is None:
@@ -231,10 +244,7 @@ class SimulatedStores:
             raise OutsideError(Problem.NETWORK_ERRORS)
         if cluster.hsm_count - rule.lost_hsms < 1:
             raise OutsideError(Problem.INSUFFICIENT_CLOUDHSM_HSMS)
-        answer = self._memory(cluster, cluster_id).perform(_with_tokens(job))
-        if isinstance(answer, BackingKeyCreated):
-            return BackingKeyCreated(material=_handle(answer.material))
-        return answer
+        return self._memory(cluster, cluster_id)
 
     async def seal(self, request: ProxyRequest, plaintext: bytes, associated: bytes) -> ExternallySealed:
         """Encrypt under an external key. Errors: OutsideError."""

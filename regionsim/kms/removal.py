@@ -15,6 +15,7 @@ from dataclasses import replace
 
 from regionsim.kms.imports import in_its_state, rest_state
 from regionsim.kms.key import KeyState, KmsKey, SharedProperties, Tombstone
+from regionsim.kms.key_stores import facts_of_membership, facts_of_removal
 from regionsim.kms.messages import AnnouncementKind, ReplicaDeleted, ReplicaDeletionNoted, Synchronize
 from regionsim.kms.rotation import completed_if_held
 from regionsim.kms.situation import Happening, Situation, Step, announce, moot
@@ -44,7 +45,7 @@ def deletion_cancelled(key: KmsKey) -> KmsKey:
     return in_its_state(disabled)
 
 
-def waiting_period_ended(situation: Situation) -> Step:
+def waiting_period_ended(situation: Situation, is_removed_outside: bool | None = None) -> Step:
     """The key is deleted, unless that was cancelled or put off meanwhile."""
     key = situation.key
     deletion_at_ns = None if key is None else key.regional.deletion_at_ns
@@ -66,8 +67,19 @@ def waiting_period_ended(situation: Situation) -> Step:
         moot=moot(
             *(other for other in key.shared.regions if other != key.region), kinds=[AnnouncementKind.SYNCHRONIZE]
         ),
-        events=(ServiceEvent(name="DeleteKey", key_arn=key.arn, account=key.account),),
+        events=(_told(key, is_removed_outside),),
         happenings=(Happening.KEY_DELETED,),
+    )
+
+
+def _told(key: KmsKey, is_removed_outside: bool | None) -> ServiceEvent:
+    """DeleteKey, as the trail has it."""
+    return ServiceEvent(
+        name="DeleteKey",
+        key_arn=key.arn,
+        account=key.account,
+        details={"keyId": key.key_id},
+        additional={**facts_of_membership(key), **facts_of_removal(key, is_removed_outside)},
     )
 
 

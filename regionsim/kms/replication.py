@@ -84,8 +84,8 @@ def step(situation: Situation, event: Event) -> Step:
             return _materials_arrived(situation, event)
         case Resumed():
             return _resumed(situation)
-        case WaitingPeriodEnded():
-            return waiting_period_ended(situation)
+        case WaitingPeriodEnded(is_removed_outside=is_removed):
+            return waiting_period_ended(situation, is_removed)
         case MaterialExpires():
             return material_expired(situation)
         case ReplicasOverdue():

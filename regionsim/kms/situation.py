@@ -62,7 +62,10 @@ class Resumed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaitingPeriodEnded:
-    """The deletion date of the key has come."""
+    """The deletion date of the key has come. `is_removed_outside`: whether the cluster that kept its backing key has
+    removed that; None for a key that none keeps."""
+
+    is_removed_outside: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -142,11 +142,12 @@ class InternalCall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceEvent:
-    """Something KMS did by itself that CloudTrail records: RotateKey, DeleteKey with their `details`, or a `call`
-    (SynchronizeMultiRegionKey, the CreateKey of a replica)."""
+    """Something KMS did by itself that CloudTrail records: RotateKey, DeleteKey with their `details` and what is
+    `additional`, or a `call` (SynchronizeMultiRegionKey, the CreateKey of a replica)."""
 
     name: str
     key_arn: str
     account: str
     details: Mapping[str, Any] = field(default_factory=dict)
+    additional: Mapping[str, Any] = field(default_factory=dict)
     call: InternalCall | None = None

@@ -93,6 +93,8 @@ def _parameters(entry: AuditEntry) -> Mapping[str, Any]:
     if entry.event_name == "CreateKey":  # the deprecated member has the same value, whichever was sent
         sent = entry.parameters.get("KeySpec") or entry.parameters.get("CustomerMasterKeySpec") or told["KeySpec"]
         told |= {"KeySpec": sent, "CustomerMasterKeySpec": sent}
+    if "CloudHsmClusterId" in told:  # CloudTrail has its own name for it here
+        told["ClusterId"] = told.pop("CloudHsmClusterId")
     return told
 
 

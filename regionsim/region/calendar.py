@@ -42,8 +42,12 @@ TOKENS_PER_BATCH = 256
 
 
 class Calendar:
-    """The errands of one incarnation. `happen` lets something happen to a key in the replication machine; it says
-    whether that could be stored. `settle_store` ends what is under way with a custom key store."""
+    """The errands of one incarnation.
+
+    `happen` lets something happen to a key in the replication machine; it says whether that could be stored.
+    `settle_store` ends what is under way with a custom key store, `remove_outside` has a cluster remove the backing key
+    of a key that goes.
+    """
 
     def __init__(
         self,
@@ -51,11 +55,13 @@ class Calendar:
         happen: Callable[[str, Event], Awaitable[bool]],
         *,
         settle_store: Errand,
+        remove_outside: Callable[[str], Awaitable[bool | None]],
         replica_wait_ns: int,
         on_fired: Callable[[Fired], None],
     ) -> None:
         self._host = host
         self._settle_store = settle_store
+        self._remove_outside = remove_outside
         self._happen = happen
         self._replica_wait_ns = replica_wait_ns
         self._on_fired = on_fired
@@ -111,7 +117,9 @@ class Calendar:
     # Keys.
 
     async def _delete(self, key_id: str) -> bool:
-        return await self._happen(key_id, WaitingPeriodEnded())
+        key = self._host.state.key(key_id)
+        is_removed = None if key is None or key.regional.key_store is None else await self._remove_outside(key_id)
+        return await self._happen(key_id, WaitingPeriodEnded(is_removed_outside=is_removed))
 
     async def _expire(self, key_id: str) -> bool:
         return await self._happen(key_id, MaterialExpires())

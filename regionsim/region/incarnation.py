@@ -195,6 +195,8 @@ class Incarnation:
         """The audit entry of something that KMS did by itself, or of a call that it made."""
         call = event.call
         facts: dict[str, Any] = {"serviceEventDetails": dict(event.details)} if event.details else {}
+        if event.additional:
+            facts["additionalEventData"] = dict(event.additional)
         if call is not None:
             facts = {
                 "invokedBy": call.invoked_by,

@@ -33,7 +33,7 @@ from regionsim.kms.hsm_jobs import (
     SecretOpened,
 )
 from regionsim.kms.key import KmsKey
-from regionsim.kms.key_stores import ConnectionState, KeyStore, brought_back
+from regionsim.kms.key_stores import ConnectionState, KeyStore, brought_back, facts_of_membership, facts_of_removal
 from regionsim.kms.key_usages import require_plaintext_fits
 from regionsim.kms.outside import (
     AboutCluster,
@@ -69,14 +69,15 @@ def is_of_stores(plan: Plan[Any]) -> bool:
 def told_of_stores(plan: Plan[Any], facts: Mapping[str, Any]) -> dict[str, Any]:
     """The facts of a record, with what CloudTrail adds of custom key stores."""
     added: dict[str, Any] = {}
-    if plan.key_store is not None:
+    if plan.key_store is not None and plan.call.operation != "CreateCustomKeyStore":
         added["customKeyStoreName"] = plan.key_store.name
         added |= {} if plan.key_store.cluster_id is None else {"clusterId": plan.key_store.cluster_id}
-    for membership in (key.regional.key_store for key in plan.keys):
-        if membership is not None:
-            added["customKeyStoreId"] = membership.store_id
-            added |= {} if membership.cluster_id is None else {"clusterId": membership.cluster_id}
-            added |= {} if membership.xks_key_id is None else {"xksKeyId": membership.xks_key_id}
+    for key in plan.keys:
+        added |= facts_of_membership(key)
+        if plan.call.operation == "ScheduleKeyDeletion":
+            added |= facts_of_removal(key)
+    if not added:
+        return dict(facts)
     return {**facts, "additionalEventData": {**facts.get("additionalEventData", {}), **added}}
 
 
@@ -274,6 +275,21 @@ class KeyStores:
         return build(header.clear, opened[:length], opened[length:])
 
     # The calendar.
+
+    async def remove(self, key_id: str) -> bool | None:
+        """Have the backing key of a key that goes now removed by the cluster that keeps it; whether that could be done.
+        None for a key that no cluster keeps."""
+        key = self._host.state.key(key_id)
+        membership = None if key is None else key.regional.key_store
+        if key is None or membership is None or membership.cluster_id is None:
+            return None
+        if not self._store_of(key).is_connected:
+            return False
+        try:
+            await self._port.remove(membership.cluster_id, tuple(known.material_id for known in key.shared.materials))
+        except OutsideError:
+            return False
+        return True
 
     async def settle(self, store_id: str) -> bool:
         """End what is under way with a store, if its time has come."""

@@ -227,6 +227,7 @@ class Region:
             host,
             self._replicator.happen,
             settle_store=self._key_stores.settle,
+            remove_outside=self._key_stores.remove,
             replica_wait_ns=self._replica_wait_ns,
             on_fired=self._on_fired,
         )

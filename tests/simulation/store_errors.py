@@ -13,6 +13,7 @@ from tests.simulation.key_stores import (
     ADDRESS,
     CLUSTER,
     CREDENTIAL,
+    ENDPOINT,
     ON_CLUSTER,
     ON_PRIVATE_PROXY,
     ON_PROXY,
@@ -144,7 +145,7 @@ async def _update_address(kms: OneRegion, tried: Tried, theirs: str) -> None:
     other = {**ON_PROXY, "XksProxyUriPath": SECOND_PATH}
     await kms.call("alice", "CreateCustomKeyStore", CustomKeyStoreName="more", **other)
     await tried(CustomKeyStoreId=theirs, XksProxyUriPath=SECOND_PATH)
-    await tried(CustomKeyStoreId=theirs, **PRIVATE)
+    await tried(CustomKeyStoreId=theirs, **PRIVATE, XksProxyUriEndpoint=ENDPOINT)
     elsewhere = {**ON_PROXY, **PRIVATE, "XksProxyUriEndpoint": "https://private.example.com"}
     private = (await kms.call("alice", "CreateCustomKeyStore", CustomKeyStoreName="private", **elsewhere))[
         "CustomKeyStoreId"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
 from regionsim.faults.kinds import HsmOffline
+from regionsim.faults.vocabulary import parse_fault
 from regionsim.hsm.simulated_stores import Cluster, ExternalKey, Proxy, SimulatedStores
 from regionsim.kms.errors import ThrottlingException
 from regionsim.kms.outside import Problem
@@ -16,9 +18,11 @@ from tests.simulation.key_stores import (
     CREDENTIAL,
     ENDPOINT,
     ON_CLUSTER,
+    ON_PRIVATE_PROXY,
     ON_PROXY,
     OTHER_CLUSTER,
     PATH,
+    PRIVATE_SERVICE,
 )
 from tests.simulation.one_region import HERE, HOME, OneRegion, one_region
 
@@ -545,6 +549,75 @@ async def test_keys_in_stores_are_not_rotated_and_make_no_pairs(kms: OneRegion) 
         assert refusal.code == "UnsupportedOperationException"
 
 
+@pytest.mark.parametrize(
+    ("broken", "status"),
+    [
+        ("nothing", "SUCCESS"),
+        ("disconnected", "FAILURE"),
+        ("cloudhsm_outage", "FAILURE"),
+    ],
+)
+@one_region()
+async def test_the_trail_tells_whether_a_cluster_removed_the_backing_key(
+    kms: OneRegion, broken: str, status: str
+) -> None:
+    store_id = await connected(kms, ON_CLUSTER)
+    key_id = await key_in(kms, store_id)
+    (material,) = kms.key(key_id).shared.materials
+    await kms.call("alice", "ScheduleKeyDeletion", KeyId=key_id, PendingWindowInDays=7)
+    if broken == "disconnected":
+        await kms.call("alice", "DisconnectCustomKeyStore", CustomKeyStoreId=store_id)
+    elif broken != "nothing":
+        kms.simulation.begin_fault(parse_fault({broken: HERE}))
+    await kms.sleep_seconds(8 * 86_400)
+    assert kms.region.state.key(key_id) is None
+    (scheduled,) = await kms.records("ScheduleKeyDeletion")
+    (deleted,) = await kms.records("DeleteKey")
+    assert deleted["serviceEventDetails"] == {"keyId": key_id}
+    for record in (scheduled, deleted):
+        told = record["additionalEventData"]
+        assert (told["customKeyStoreId"], told["clusterId"]) == (store_id, CLUSTER)
+        (backing,) = json.loads(told["backingKeys"])
+        assert backing["backingKeyId"] == material.material_id
+    assert json.loads(deleted["additionalEventData"]["backingKeysDeletionStatus"]) == [
+        {**backing, "deletionStatus": status}
+    ]
+
+
+@one_region()
+async def test_a_key_that_is_deleted_in_an_external_key_store_leaves_the_external_key_alone(kms: OneRegion) -> None:
+    key_id = await key_in(kms, await connected(kms, ON_PROXY))
+    await kms.call("alice", "ScheduleKeyDeletion", KeyId=key_id, PendingWindowInDays=7)
+    await kms.sleep_seconds(8 * 86_400)
+    (deleted,) = await kms.records("DeleteKey")
+    assert deleted["additionalEventData"].keys() == {"customKeyStoreId", "xksKeyId"}
+    assert list(outside(kms).proxies[ADDRESS].keys) == ["key-1"]
+
+
+@one_region()
+async def test_a_private_dns_name_is_of_one_store_and_moves_with_the_connectivity(kms: OneRegion) -> None:
+    await store_of(kms, ON_PRIVATE_PROXY, "private")
+    other = {**ON_PRIVATE_PROXY, "XksProxyVpcEndpointServiceName": f"{PRIVATE_SERVICE}0"}
+    second = {"CustomKeyStoreName": "second", **other, "XksProxyUriPath": "/b/kms/xks/v1"}
+    assert (await kms.refusal("alice", "CreateCustomKeyStore", **second)).code == "XksProxyUriEndpointInUseException"
+    public = await store_of(kms, ON_PROXY, "public")
+    to_vpc = {
+        "CustomKeyStoreId": public,
+        "XksProxyConnectivity": "VPC_ENDPOINT_SERVICE",
+        "XksProxyVpcEndpointServiceName": f"{PRIVATE_SERVICE}0",
+    }
+    assert (await kms.refusal("alice", "UpdateCustomKeyStore", **to_vpc)).code == "ValidationException"
+    moved = {**to_vpc, "XksProxyUriEndpoint": "https://second.example.com"}
+    await kms.call("alice", "UpdateCustomKeyStore", **moved)
+    found = (await described(kms, public))["XksProxyConfiguration"]
+    assert found["VpcEndpointServiceName"] == f"{PRIVATE_SERVICE}0"
+    await kms.call("alice", "ConnectCustomKeyStore", CustomKeyStoreId=public)
+    await kms.sleep_seconds(60)
+    assert await state(kms, public) == "CONNECTING", "a network is built first"
+    await kms.sleep_seconds(241)
+    assert await state(kms, public) == "CONNECTED"
+
+
 @one_region(has_quotas=True)
 async def test_a_store_has_a_quota_of_its_own_besides_its_account_s(kms: OneRegion) -> None:
     key_id = await key_in(kms, await connected(kms, ON_PROXY))
@@ -569,5 +642,9 @@ async def test_the_trail_names_the_store_its_cluster_and_the_external_key(kms: O
     ]
     assert (first["customKeyStoreId"], first["clusterId"]) == (ids[0], CLUSTER)
     assert (second["customKeyStoreId"], second["xksKeyId"]) == (ids[1], "key-1")
+    created, _ = await kms.records("CreateCustomKeyStore")
+    assert created["requestParameters"] == {"customKeyStoreName": "ours", "clusterId": CLUSTER}
+    assert created["responseElements"] == {"customKeyStoreId": ids[0]}
+    assert "additionalEventData" not in created
     told = [record["additionalEventData"] for record in await kms.records("ConnectCustomKeyStore")]
     assert told == [{"customKeyStoreName": "ours", "clusterId": CLUSTER}, {"customKeyStoreName": "theirs"}]

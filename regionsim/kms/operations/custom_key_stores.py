@@ -25,7 +25,6 @@ from regionsim.kms.hsm_jobs import (
     SecretSealed,
 )
 from regionsim.kms.key_stores import (
-    CONNECTING_NS,
     DISCONNECTING_NS,
     STORES_PER_ACCOUNT,
     ConnectionState,
@@ -177,7 +176,7 @@ class ConnectCustomKeyStore(Operation[KeyStoreRequest]):
         store = plan.one_store
         if store.state is not ConnectionState.DISCONNECTED:
             return Outcome(response={})
-        until_ns = plan.now_ns + CONNECTING_NS[store.type]
+        until_ns = plan.now_ns + store.connecting_ns
         connecting = store.changed(state=ConnectionState.CONNECTING, error_code=None, until_ns=until_ns)
         return Outcome(response={}, writes=(PutKeyStore(store=connecting),))
 
@@ -310,9 +309,11 @@ def _require_free(store: KeyStore, others: tuple[KeyStore, ...]) -> None:
     if service is not None and any(other.vpc_service_name == service for other in proxies):
         raise XksProxyVpcEndpointServiceInUseException(f"The VPC endpoint service {service} is in use.")
     others_there = [other for other in proxies if other.uri_endpoint == proxy.uri_endpoint]
-    if any(other.connectivity != proxy.connectivity for other in others_there):
+    connectivities = {proxy.connectivity, *(other.connectivity for other in others_there)}
+    if others_there and connectivities != {PUBLIC}:
+        # A private DNS name is of one store, and of no public proxy.
         raise XksProxyUriEndpointInUseException(
-            f"The endpoint {proxy.uri_endpoint} is in use with another connectivity."
+            f"The endpoint {proxy.uri_endpoint} is in use by another custom key store."
         )
 
 

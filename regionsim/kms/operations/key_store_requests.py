@@ -129,6 +129,8 @@ class UpdateCustomKeyStoreRequest:
         credential = self.xks_proxy_authentication_credential or {}
         connectivity = self.xks_proxy_connectivity or known.connectivity
         service = self.xks_proxy_vpc_endpoint_service_name or known.vpc_service_name
+        if connectivity != known.connectivity and self.xks_proxy_uri_endpoint is None:
+            raise ValidationException("XksProxyUriEndpoint must be changed together with XksProxyConnectivity.")
         if connectivity == VPC and service is None:
             raise ValidationException(f"XksProxyVpcEndpointServiceName is required with XksProxyConnectivity {VPC}.")
         if connectivity == PUBLIC and self.xks_proxy_vpc_endpoint_service_name is not None:

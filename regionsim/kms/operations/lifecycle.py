@@ -88,10 +88,14 @@ class CreateKeyRequest:
         """Errors: ValidationException where the parameters of a custom key store do not fit together;
         UnsupportedOperationException for a kind of key that does not have the origin."""
         in_store = self.origin in (Origin.AWS_CLOUDHSM, Origin.EXTERNAL_KEY_STORE)
-        if in_store != (self.custom_key_store_id is not None):
-            raise ValidationException(f"CustomKeyStoreId does not go with Origin {self.origin}.")
-        if (self.origin == Origin.EXTERNAL_KEY_STORE) != (self.xks_key_id is not None):
-            raise ValidationException(f"XksKeyId does not go with Origin {self.origin}.")
+        is_external = self.origin == Origin.EXTERNAL_KEY_STORE
+        for name, is_wanted, is_given in (
+            ("CustomKeyStoreId", in_store, self.custom_key_store_id is not None),
+            ("XksKeyId", is_external, self.xks_key_id is not None),
+        ):
+            if is_wanted != is_given:
+                what = "is required" if is_wanted else "is not valid"
+                raise ValidationException(f"{name} {what} with Origin {self.origin}.")
         if in_store and (self.multi_region or not is_symmetric(spec)):
             raise UnsupportedOperationException("A custom key store holds symmetric, single-Region keys only.")
         if self.origin == Origin.EXTERNAL and not is_importable(spec):
