@@ -6,9 +6,10 @@ Taken between events, so it is consistent; it holds frozen values and counts, ne
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from regionsim.kms.key import KmsKey
+from regionsim.names.dataclass import dataclass
 from regionsim.region.region import Region
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from regionsim.names.dataclass import dataclass
 from regionsim.snapshot import Glance
 
 if TYPE_CHECKING:

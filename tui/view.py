@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from regionsim.names.dataclass import dataclass
 from regionsim.network.latencies import place_of
 from regionsim.scenario.transcript import clock
 from regionsim.snapshot import RegionGlance

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from regionsim.accounts.directory import Directory
 from regionsim.accounts.model import Role
@@ -25,6 +25,7 @@ from regionsim.authorization.principals import Principal, PrincipalForm, Princip
 from regionsim.authorization.request import Request, ResourceKind
 from regionsim.authorization.sentences import aws_message
 from regionsim.names.arns import Arn, role_arn
+from regionsim.names.dataclass import dataclass
 
 ASSUME_ROLE, TAG_SESSION = "sts:AssumeRole", "sts:TagSession"
 

@@ -5,13 +5,14 @@ Source: IAM API Reference, the actions of these names; Organizations API Referen
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import MappingProxyType
 
 from regionsim.accounts.directory import Directory
 from regionsim.accounts.model import NamedPolicy
 from regionsim.accounts.organization import full_access
 from regionsim.authorization.policy import Policy, PolicyKind
+from regionsim.names.dataclass import dataclass
 from regionsim.names.mistakes import ConfigError, advice
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import lru_cache
 from types import MappingProxyType
 
@@ -27,6 +27,7 @@ from regionsim.authorization.principals import (
     read_service,
 )
 from regionsim.names.arns import Arn, account_root_arn, role_arn, session_arn, user_arn
+from regionsim.names.dataclass import dataclass
 from regionsim.names.ids import is_account_id
 from regionsim.names.mistakes import ConfigError, advice
 from regionsim.names.regions import PARTITIONS

@@ -9,7 +9,7 @@ key. Slices are built at first use and kept, up to a bound; they change no answe
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import lru_cache
 
 from regionsim.authorization.arn_patterns import ArnTest, compile_resource
@@ -18,6 +18,7 @@ from regionsim.authorization.decision import Code, Decision
 from regionsim.authorization.globs import Matcher, compile_glob, read_tokens
 from regionsim.authorization.policy import Effect, Entries, Policy, PolicyKind, Statement, parse_policy
 from regionsim.authorization.request import ConditionValues
+from regionsim.names.dataclass import dataclass
 
 _MOST_ACTIONS = 256
 _MOST_RESOURCES = 4096

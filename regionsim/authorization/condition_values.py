@@ -12,7 +12,6 @@ import ipaddress
 import operator as relations
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -30,6 +29,7 @@ from regionsim.authorization.globs import (
 )
 from regionsim.authorization.operators import Family, Operator, Relation
 from regionsim.authorization.request import ConditionValues
+from regionsim.names.dataclass import dataclass
 
 _NUMBER = re.compile(r"[+-]?\d{1,64}(\.\d{1,64})?([eE][+-]?\d{1,3})?", re.ASCII)
 _EPOCH_SECONDS = re.compile(r"-?\d{5,12}(\.\d+)?|\d{1,3}", re.ASCII)

@@ -15,13 +15,13 @@ Source: IAM User Guide, "Condition operators", "Single-valued vs. multivalued co
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 
 from regionsim.authorization.condition_values import Hit, compile_values
 from regionsim.authorization.operators import OPERATORS, Family, Operator
 from regionsim.authorization.request import ConditionValues, ContextValue
+from regionsim.names.dataclass import dataclass
 from regionsim.names.mistakes import nearest
 
 Test = Callable[[ConditionValues], bool]

@@ -17,7 +17,6 @@ where they leave a point open, ours.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -27,6 +26,7 @@ from regionsim.authorization.decision import Code, Deciding, Decision, Outcome
 from regionsim.authorization.grants import Grant, GrantIndex, SettlingGrants
 from regionsim.authorization.principals import ANYONE, Principal, PrincipalKind
 from regionsim.authorization.request import ConditionValues, Request, ResourceKind
+from regionsim.names.dataclass import dataclass
 from regionsim.names.made_often import made_often
 
 __all__ = ["Code", "Deciding", "Decision", "Outcome", "Policies", "Request", "ResourceKind", "decide"]

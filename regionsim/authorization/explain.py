@@ -7,7 +7,7 @@ fixes (`regionsim.authorization.fixes`). Source: ours; AWS's sentence is in `sen
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -21,6 +21,7 @@ from regionsim.authorization.principals import PrincipalKind
 from regionsim.authorization.request import Request, ResourceKind
 from regionsim.authorization.sentences import aws_message, summary
 from regionsim.authorization.walk import ReadValues, StatementReport, walk_policy
+from regionsim.names.dataclass import dataclass
 
 _NEAREST_AMONG = ("key_policy", "identity")
 _WITHOUT_EFFECT = frozenset(

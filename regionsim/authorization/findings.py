@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 
@@ -21,6 +20,7 @@ from regionsim.authorization.documents import PolicyError
 from regionsim.authorization.globs import compile_glob, read_tokens
 from regionsim.authorization.policy import INVALID_PRINCIPALS, Effect, Policy, PolicyKind, Statement, parse_policy
 from regionsim.authorization.principals import PrincipalForm
+from regionsim.names.dataclass import dataclass
 
 MAX_KEY_POLICY_BYTES = 32_768
 """Source: KMS Developer Guide, "Resource quotas", Key policy document size."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from regionsim.authorization.actions import GRANT_OPERATIONS
@@ -23,6 +23,7 @@ from regionsim.authorization.policy import Effect, PolicyKind
 from regionsim.authorization.principals import Principal, PrincipalKind
 from regionsim.authorization.request import ConditionValues, ContextValue, Request, ResourceKind
 from regionsim.authorization.walk import ReadValues, StatementReport, walk_policy
+from regionsim.names.dataclass import dataclass
 
 _MOST_STEPS = 4
 _MOST_FIXES = 6

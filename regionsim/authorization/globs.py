@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from enum import Enum
 
 from regionsim.authorization.request import ConditionValues
+from regionsim.names.dataclass import dataclass
 
 Matcher = Callable[[str], bool]
 

@@ -8,12 +8,13 @@ Source: KMS Developer Guide, "Grants in AWS KMS"; botocore 1.44.5, GrantConstrai
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import chain, takewhile
 from typing import TypeVar
 
 from regionsim.authorization.principals import ANYONE, read_principal, read_service
 from regionsim.authorization.request import Request
+from regionsim.names.dataclass import dataclass
 
 Pairs = frozenset[tuple[str, str]]
 """Encryption context pairs as constraints compare them: names in lower case, values as they are."""

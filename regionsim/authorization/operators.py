@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
+
+from regionsim.names.dataclass import dataclass
 
 
 class Family(StrEnum):

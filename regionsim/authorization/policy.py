@@ -9,7 +9,7 @@ Source: KMS API Reference, PutKeyPolicy; IAM User Guide, "Grammar of the IAM JSO
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 
 from regionsim.authorization.arn_patterns import compile_resource
@@ -25,6 +25,7 @@ from regionsim.authorization.documents import (
     read_texts,
 )
 from regionsim.authorization.principals import ANYONE, NamedPrincipal, PrincipalForm, read_principal, read_service
+from regionsim.names.dataclass import dataclass
 
 VERSIONS = ("2012-10-17", "2008-10-17")
 """The policy language's versions; only the first has policy variables. The second is meant when none is named."""

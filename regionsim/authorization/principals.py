@@ -21,11 +21,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from functools import lru_cache
 
 from regionsim.names.arns import Arn
+from regionsim.names.dataclass import dataclass
 from regionsim.names.ids import is_account_id
 
 ANYONE = "*"

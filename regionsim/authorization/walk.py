@@ -7,7 +7,6 @@ the policy. Source: ours.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from regionsim.authorization.compile import CompiledPolicy, CompiledStatement, action_pattern
@@ -16,6 +15,7 @@ from regionsim.authorization.decide import is_exempt, unlimited_keys
 from regionsim.authorization.policy import Effect, PolicyKind
 from regionsim.authorization.principals import ANYONE, Principal
 from regionsim.authorization.request import ConditionValues, ContextValue, Request
+from regionsim.names.dataclass import dataclass
 
 _WEIGHTS = {"action": 8, "resource": 4, "principal": 2, "condition": 1}
 

@@ -10,10 +10,10 @@ Source: ours.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from regionsim.hsm.algorithms.symmetric import AES_KEY_BYTES, DataKeys, seal_plainly
 from regionsim.kms.ciphertext import IV_BYTES, NONCE_BYTES
+from regionsim.names.dataclass import dataclass
 from regionsim.runtime.clock import cpu_ns
 from regionsim.runtime.entropy import Stream
 

@@ -6,10 +6,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from regionsim.kms.pages import page
+from regionsim.names.dataclass import dataclass
 
 Parameters = dict[str, Any]
 

@@ -12,7 +12,6 @@ import gc
 import os
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from regionsim.bench.results import ControlCost, ControlPlane, Spread
 from regionsim.bench.run import ACCOUNT, USER, an_administrator
 from regionsim.kms.bulk import BulkKeys
 from regionsim.kms.key_specs import KeySpec, KeyUsage
+from regionsim.names.dataclass import dataclass
 from regionsim.names.mistakes import ConfigError
 from regionsim.region.region import Region
 from regionsim.runtime.clock import cpu_ns, thread_cpu_ns

@@ -8,7 +8,7 @@ for that while a commit is under way is served by the next one.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import partial
 from typing import Any
 
@@ -16,6 +16,7 @@ from regionsim.authorization.principals import Principal
 from regionsim.bench.operations import CONTEXT, PLAINTEXT, Measured, OwnKey, Stock
 from regionsim.kms.errors import KmsError
 from regionsim.kms.plan import Call
+from regionsim.names.dataclass import dataclass
 from regionsim.names.ids import new_uuid
 from regionsim.region.region import Region, Reply
 from regionsim.runtime.entropy import Stream

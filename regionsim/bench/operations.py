@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 from typing import Any
+
+from regionsim.names.dataclass import dataclass
 
 PLAINTEXT = bytes(32)
 CONTEXT: Mapping[str, str] = MappingProxyType({"purpose": "bench"})

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 from regionsim.bench.operations import OPERATIONS, USUAL
+from regionsim.names.dataclass import dataclass
 from regionsim.names.mistakes import ConfigError, advice
 from regionsim.names.regions import partition_of
 

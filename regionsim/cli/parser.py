@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import NoReturn
 
+from regionsim.names.dataclass import dataclass
 from regionsim.names.mistakes import ConfigError, nearest
 
 OK, DID_NOT_HOLD, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130

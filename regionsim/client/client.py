@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, NamedTuple
 
 from regionsim.authorization.circumstances import NONE, Circumstances
@@ -22,6 +22,7 @@ from regionsim.client.rate_limiter import RateLimiter
 from regionsim.client.settings import ClientSettings, RetryMode
 from regionsim.kms.errors import KmsError, ServerFault, ThrottlingException
 from regionsim.kms.plan import Call
+from regionsim.names.dataclass import dataclass
 from regionsim.names.ids import new_uuid
 from regionsim.names.made_often import made_often
 from regionsim.region.region import Reply as RegionReply

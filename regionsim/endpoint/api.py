@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, NoReturn
 from urllib.parse import parse_qsl
 
 from regionsim.endpoint.http import HttpRequest, HttpResponse
+from regionsim.names.dataclass import dataclass
 from regionsim.names.mistakes import advice
 
 

@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from regionsim.endpoint.api import ApiRequest, Route, kind_of, refuse
 from regionsim.endpoint.http import HttpResponse
+from regionsim.names.dataclass import dataclass
 from regionsim.names.mistakes import advice
 from regionsim.runtime.entropy import Stream
 from regionsim.runtime.tasks import sleep

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 
 from regionsim.accounts.directory import Directory
 from regionsim.endpoint import aws_json, sts
@@ -18,6 +17,7 @@ from regionsim.endpoint.keyring import Keyring
 from regionsim.endpoint.sigv4 import Signature, Verifier, read_signature
 from regionsim.kms.errors import InvalidSignatureException, KmsError, KMSInternalException
 from regionsim.kms.plan import Call
+from regionsim.names.dataclass import dataclass
 from regionsim.names.ids import new_uuid
 from regionsim.runtime.entropy import Stream
 

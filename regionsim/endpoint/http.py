@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from regionsim.kms.errors import KmsError
+from regionsim.names.dataclass import dataclass
 from regionsim.names.made_often import made_often
 
 

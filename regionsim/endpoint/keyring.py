@@ -7,12 +7,13 @@ Long-lived keys are part of the accounts (`accounts.model.AccessKey`). Keys of s
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from regionsim.accounts.directory import Directory
 from regionsim.authorization.principals import Principal
 from regionsim.endpoint.sessions import PREFIX, SessionKey, SessionSeal
 from regionsim.kms.errors import ExpiredTokenException, UnrecognizedClientException
+from regionsim.names.dataclass import dataclass
 from regionsim.names.mistakes import ConfigError
 from regionsim.names.regions import PARTITION_OF
 from regionsim.runtime.entropy import Stream

@@ -15,11 +15,12 @@ import base64
 import hmac
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 from typing import Any
 
 from regionsim.authorization.principals import Principal, PrincipalKind
+from regionsim.names.dataclass import dataclass
 from regionsim.runtime.entropy import Stream
 
 KEY_BYTES = 32

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from types import MappingProxyType
 from urllib.parse import urlsplit
@@ -13,6 +13,7 @@ from regionsim.accounts.model import AccessKey, Account, NamedPolicy, User
 from regionsim.authorization.policy import PolicyKind, parse_policy
 from regionsim.hsm.algorithms.attestation import roots_in
 from regionsim.hsm.profiles import PROFILES
+from regionsim.names.dataclass import dataclass
 from regionsim.names.ids import is_account_id
 from regionsim.names.mistakes import ConfigError, advice
 from regionsim.names.regions import partition_of

@@ -17,7 +17,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from functools import lru_cache
 from posixpath import normpath
@@ -29,6 +29,7 @@ from regionsim.kms.errors import (
     InvalidSignatureException,
     MissingAuthenticationTokenException,
 )
+from regionsim.names.dataclass import dataclass
 from regionsim.names.made_often import made_often
 
 ALGORITHM = "AWS4-HMAC-SHA256"

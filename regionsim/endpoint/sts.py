@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import parse_qsl
 from xml.sax.saxutils import escape
@@ -18,6 +17,7 @@ from regionsim.authorization.principals import Principal, PrincipalKind
 from regionsim.endpoint.http import HttpRequest, HttpResponse
 from regionsim.endpoint.keyring import Keyring
 from regionsim.kms.errors import KmsError
+from regionsim.names.dataclass import dataclass
 
 SERVICE = "sts"
 VERSION = "2011-06-15"

@@ -20,11 +20,11 @@ Source: toxiproxy README, "Toxics"; what each becomes on a link is ours.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from regionsim.endpoint.api import refuse
 from regionsim.faults.kinds import Fault, LinkCut, LinkLoss, LinkOneWay, LinkSlow
+from regionsim.names.dataclass import dataclass
 from regionsim.names.mistakes import advice
 
 _ATTRIBUTES: Mapping[str, tuple[str, ...]] = {

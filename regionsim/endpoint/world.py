@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from regionsim.endpoint.settings import ServeSettings
 from regionsim.endpoint.toxics import Toxic
 from regionsim.faults.kinds import Fault
 from regionsim.faults.mistakes import FaultError
+from regionsim.names.dataclass import dataclass
 from regionsim.names.mistakes import ConfigError
 from regionsim.region.timers import Fired
 from regionsim.runtime.clock import NS_PER_MINUTE, WallClock

@@ -16,7 +16,7 @@ For each thing that faults act on there is a question for what they do to it, an
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import reduce
 from operator import add, or_
 from types import MappingProxyType
@@ -50,6 +50,7 @@ from regionsim.faults.verdicts import (
     judge_link,
 )
 from regionsim.faults.words import ZONES
+from regionsim.names.dataclass import dataclass
 from regionsim.names.mistakes import advice
 
 HEAL_ALL = "all"

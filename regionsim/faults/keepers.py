@@ -6,7 +6,6 @@ with links and disks several faults add up to one rule.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -23,6 +22,7 @@ from regionsim.faults.kinds import (
     XksVpcServiceBroken,
 )
 from regionsim.faults.verdicts import either
+from regionsim.names.dataclass import dataclass
 
 ALL_HSMS = 1_000
 

@@ -6,10 +6,11 @@ that is left out.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 from typing import ClassVar
+
+from regionsim.names.dataclass import dataclass
 
 
 class OutageMode(StrEnum):

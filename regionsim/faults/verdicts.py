@@ -16,9 +16,10 @@ is also lost with one more fault on: adding a fault only ever adds harm, to the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
+
+from regionsim.names.dataclass import dataclass
 
 LOST_BY_CHANCE = "loss"
 """The reason of a drop that a draw decided; all other reasons are names of faults or of limits."""

@@ -7,11 +7,11 @@ tc-netem name them, where they have one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
 from regionsim.faults.kinds import OutageMode, ProxyAnswer, ServiceState
+from regionsim.names.dataclass import dataclass
 
 
 class Kind(StrEnum):

@@ -10,12 +10,13 @@ Source: AWS KMS Cryptographic Details, domain keys. AWS keeps as many days of ol
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 
 from regionsim.hsm.algorithms.p384 import P384Key
 from regionsim.hsm.algorithms.symmetric import AES_KEY_BYTES, AeadKey
 from regionsim.hsm.confined import Confined
+from regionsim.names.dataclass import dataclass
 from regionsim.runtime.entropy import Stream
 
 DOMAIN_KEY_ID_BYTES = 4

@@ -15,13 +15,13 @@ from __future__ import annotations
 import json
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from regionsim.hsm import domain_backup
 from regionsim.hsm.algorithms.symmetric import GCM_NONCE_BYTES, AeadKey, length_prefixed
 from regionsim.hsm.confined import Confined
 from regionsim.hsm.domain import DomainState
 from regionsim.kms.errors import InvalidCiphertextException
+from regionsim.names.dataclass import dataclass
 from regionsim.names.mistakes import ConfigError
 
 _MAGIC = b"regionsim keepers 1\n"

@@ -6,12 +6,13 @@ store may refuse with `OutsideError`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
 
 from regionsim.kms.hsm_jobs import HsmAnswer, RequestJob
 from regionsim.kms.key_stores import ProxySettings
 from regionsim.kms.outside import Inquiry, Word
+from regionsim.names.dataclass import dataclass
 
 PROXY_DEADLINE_NS = 250_000_000
 """How long KMS waits for a proxy. Source: KMS Developer Guide, "External key stores"."""

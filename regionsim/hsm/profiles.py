@@ -12,7 +12,7 @@ symmetric operation has a median of 4-8 ms and a 99th percentile of 15-40 ms, an
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -45,6 +45,7 @@ from regionsim.kms.hsm_jobs import (
 )
 from regionsim.kms.key_specs import KeySpec
 from regionsim.kms.secret_jobs import OpenSecret, RewrapSecret, SealSecret
+from regionsim.names.dataclass import dataclass
 from regionsim.names.mistakes import ConfigError, advice
 from regionsim.runtime.entropy import Stream
 

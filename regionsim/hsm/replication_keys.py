@@ -17,7 +17,6 @@ are ours.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from regionsim.hsm.algorithms.p384 import P384Key, verify
@@ -35,6 +34,7 @@ from regionsim.kms.hsm_jobs import (
     OfferAgreement,
     WrappedMaterial,
 )
+from regionsim.names.dataclass import dataclass
 from regionsim.runtime.entropy import Stream
 
 _OFFER_LABEL = b"regionsim agreement offer\0"

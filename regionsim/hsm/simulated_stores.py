@@ -11,7 +11,7 @@ Source: ours; KMS Developer Guide, "CloudHSM key stores" and "External key store
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -41,6 +41,7 @@ from regionsim.kms.outside import (
     Problem,
     Word,
 )
+from regionsim.names.dataclass import dataclass
 from regionsim.names.mistakes import ConfigError
 from regionsim.runtime.clock import ReadableClock
 from regionsim.runtime.entropy import Entropy, Stream

@@ -22,7 +22,7 @@ import http.client
 import json
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
@@ -30,6 +30,7 @@ from urllib.parse import urlsplit
 from regionsim.hsm.key_store_port import PROXY_DEADLINE_NS, ExternallySealed, ProxyRequest
 from regionsim.kms.key_stores import ProxySettings
 from regionsim.kms.outside import OutsideError, Problem
+from regionsim.names.dataclass import dataclass
 from regionsim.runtime.clock import ReadableClock, format_instant
 
 SERVICE = "kms-xks-proxy"

@@ -14,10 +14,11 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, deque
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from regionsim.invariants.verdicts import Finding, Kind, Kinds
 from regionsim.kms.operations.registry import REGISTRY
+from regionsim.names.dataclass import dataclass
 from regionsim.region.audit import MAX_WAITING
 from regionsim.region.region import Region
 from regionsim.region.wire import unpack_calls

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from regionsim.invariants.verdicts import Finding, Kind, Kinds
 from regionsim.kms.hsm_jobs import (
@@ -20,6 +20,7 @@ from regionsim.kms.hsm_jobs import (
     WrapMaterials,
 )
 from regionsim.kms.secret_jobs import OpenSecret, RewrapSecret
+from regionsim.names.dataclass import dataclass
 from regionsim.region.incarnation import CALENDAR
 from regionsim.runtime.trace import Event
 from regionsim.simulation.simulation import Simulation

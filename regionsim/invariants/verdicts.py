@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from regionsim.names.dataclass import dataclass
 from regionsim.runtime.trace import Event
 from regionsim.simulation.simulation import Simulation
 

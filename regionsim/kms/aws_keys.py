@@ -15,7 +15,6 @@ keys, are ours.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 
 from regionsim.authorization.principals import Principal, PrincipalKind
@@ -32,6 +31,7 @@ from regionsim.kms.rotation import DEFAULT_PERIOD_DAYS, automatic_rotation
 from regionsim.kms.state import RegionState
 from regionsim.kms.writes import PutAlias, PutKey, PutToken
 from regionsim.names.arns import Arn, account_root_arn, alias_arn
+from regionsim.names.dataclass import dataclass
 from regionsim.names.ids import AWS_ALIAS_PREFIX, new_key_id
 from regionsim.names.regions import partition_of
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from regionsim.kms.key_specs import KeySpec, KeyUsage
+from regionsim.names.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

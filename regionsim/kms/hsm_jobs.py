@@ -9,13 +9,14 @@ Source: AWS KMS Cryptographic Details; the job list itself is ours.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 
 from regionsim.kms.key_specs import SYMMETRIC_ALGORITHM, KeySpec
 from regionsim.kms.secret_jobs import OpenSecret, RewrapSecret, SealSecret
 from regionsim.kms.signatures import MessageType
 from regionsim.kms.wrapping import WrappingAlgorithm, WrappingKeySpec
+from regionsim.names.dataclass import dataclass
 from regionsim.names.made_often import made_often
 
 

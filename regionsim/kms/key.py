@@ -10,12 +10,13 @@ Source: KMS Developer Guide, "Multi-Region keys: shared properties".
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import StrEnum
 from typing import Any, Self
 
 from regionsim.kms.key_specs import KeySpec, KeyUsage
 from regionsim.names.arns import key_arn
+from regionsim.names.dataclass import dataclass
 
 
 class KeyState(StrEnum):

@@ -6,9 +6,10 @@ Source: botocore's model, KeySpec; KMS Developer Guide, "Key spec reference".
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
+
+from regionsim.names.dataclass import dataclass
 
 CHINA = "aws-cn"
 """The partition whose Regions have SM2 and SM4."""

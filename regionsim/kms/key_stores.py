@@ -15,12 +15,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import StrEnum
 from types import MappingProxyType
 
 from regionsim.kms.errors import CustomKeyStoreInvalidStateException
 from regionsim.kms.key import KeyState, KmsKey
+from regionsim.names.dataclass import dataclass
 
 STORES_PER_ACCOUNT = 10
 

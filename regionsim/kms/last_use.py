@@ -8,7 +8,7 @@ Source: KMS API Reference, GetKeyLastUsage.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from regionsim.names.dataclass import dataclass
 
 TRACKED = frozenset(
     {

@@ -10,13 +10,14 @@ multi-Region keys" (the exchange of key material); the messages are ours.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import ClassVar
 
 from regionsim.kms.hsm_jobs import WrappedMaterial
 from regionsim.kms.key import SharedProperties
 from regionsim.kms.questions import Answer, Question
+from regionsim.names.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from pkgutil import get_data
 from types import MappingProxyType
 from typing import Any
+
+from regionsim.names.dataclass import dataclass
 
 
 class ShapeType(StrEnum):

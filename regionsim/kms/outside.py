@@ -10,7 +10,7 @@ the texts); the values are ours.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from types import MappingProxyType
 
@@ -34,6 +34,7 @@ from regionsim.kms.errors import (
     XksProxyVpcEndpointServiceNotFoundException,
 )
 from regionsim.kms.key_stores import ProxySettings
+from regionsim.names.dataclass import dataclass
 
 
 class Problem(StrEnum):

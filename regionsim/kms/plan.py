@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -29,6 +29,7 @@ from regionsim.kms.recipients import Attestation
 from regionsim.kms.situation import Happening
 from regionsim.kms.state import RegionState
 from regionsim.kms.writes import Announcement, ServiceEvent, Write
+from regionsim.names.dataclass import dataclass
 from regionsim.names.made_often import made_often
 
 

@@ -10,10 +10,11 @@ Source: KMS API Reference, ReplicateKey and UpdatePrimaryRegion ("required permi
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from regionsim.authorization.principals import Principal
 from regionsim.kms.key import SharedProperties
+from regionsim.names.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,12 +9,12 @@ Source: KMS Developer Guide, "Request quotas" and "Resource quotas", newest valu
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
 
 from regionsim.kms.errors import ThrottlingException
 from regionsim.kms.key_specs import KeySpec
+from regionsim.names.dataclass import dataclass
 
 KEYS_PER_ACCOUNT = 100_000
 ALIASES_PER_KEY = 50

@@ -10,11 +10,12 @@ that keys in custom key stores are not used so, so they are (UNVERIFIED).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, TypeAlias
 
 from regionsim.kms import hsm_jobs
 from regionsim.kms.hsm_jobs import HsmAnswer, RequestJob
+from regionsim.names.dataclass import dataclass
 
 MALFORMED = "The attestation document is not valid."
 """UNVERIFIED (ours)."""

@@ -9,7 +9,6 @@ Source: observed (recorded answers of KMS).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -17,6 +16,7 @@ from regionsim.kms.constraints import PRESENT, TYPE_TESTS, Rule, elements_rule, 
 from regionsim.kms.conversions import converter
 from regionsim.kms.errors import SerializationException, UnknownOperationException, ValidationException
 from regionsim.kms.model import Operation, Shape, ShapeType, model
+from regionsim.names.dataclass import dataclass
 
 MemberPath = tuple[str | int, ...]
 """Where a value stands in a request: member names and list positions from 0, as in `("Tags", 0, "TagKey")`."""

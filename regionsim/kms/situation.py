@@ -6,12 +6,13 @@ Source: ours.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 
 from regionsim.kms.key import KmsKey, Tombstone
 from regionsim.kms.messages import AboutKey, AnnouncementKind, Synchronize, Synchronized
 from regionsim.kms.writes import Announcement, ServiceEvent, Write
+from regionsim.names.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

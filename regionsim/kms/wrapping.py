@@ -12,11 +12,12 @@ token is ours.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from types import MappingProxyType
 
 from regionsim.kms.key_specs import CHINA, KeySpec
+from regionsim.names.dataclass import dataclass
 
 BAD_TOKEN = "The import token is not valid for this KMS key."
 """UNVERIFIED (ours), as are the other texts about imports that are not said to be observed."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from regionsim.authorization.grants import Grant
@@ -12,6 +12,7 @@ from regionsim.kms.key import Alias, KmsKey, Tombstone
 from regionsim.kms.key_stores import KeyStore
 from regionsim.kms.last_use import LastUse
 from regionsim.kms.messages import Announced
+from regionsim.names.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

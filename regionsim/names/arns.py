@@ -7,9 +7,9 @@ The resource may itself hold colons and slashes. IAM's ARNs have no Region.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 
+from regionsim.names.dataclass import dataclass
 from regionsim.names.regions import partition_of
 
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 
+from regionsim.names.dataclass import dataclass
 from regionsim.names.mistakes import ConfigError, advice
 
 REGION_PATTERN = re.compile(r"([a-z]+-){2,3}\d+")

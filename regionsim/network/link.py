@@ -15,10 +15,11 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import NamedTuple
 
 from regionsim.faults.verdicts import LinkDraws, LinkRule, judge_link, narrower
+from regionsim.names.dataclass import dataclass
 from regionsim.network.envelope import Envelope
 from regionsim.runtime.entropy import Stream
 from regionsim.runtime.tasks import Cancellable, call_later_ns, now_ns, timer_grain_ns

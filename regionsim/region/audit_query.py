@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from regionsim.authorization.principals import Principal, PrincipalKind, principal_of_arn
 from regionsim.names.arns import Arn
+from regionsim.names.dataclass import dataclass
 from regionsim.region.audit_entry import AuditEntry
 from regionsim.region.region import Region
 from regionsim.region.wire import unpack_audit

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from regionsim.names.dataclass import dataclass
 from regionsim.region.charges import Charge
 from regionsim.region.replicator import ReplicationCounts
 

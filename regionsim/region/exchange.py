@@ -13,7 +13,7 @@ Source: AWS KMS Cryptographic Details, "Replication process for multi-Region key
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from regionsim.kms.errors import KeyUnavailableException
 from regionsim.kms.hsm_jobs import (
@@ -31,6 +31,7 @@ from regionsim.kms.hsm_jobs import (
     WrappedMaterial,
 )
 from regionsim.kms.messages import AgreementHalf, MaterialBatch, MaterialRequest
+from regionsim.names.dataclass import dataclass
 from regionsim.region.incarnation import Incarnation
 from regionsim.runtime.clock import NS_PER_DAY
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import islice
 
 from regionsim.kms.messages import Announced, AnnouncementKind, Asked, Message
+from regionsim.names.dataclass import dataclass
 
 RESEND_AFTER_NS = 500_000_000
 """A little more than the longest round trip of the table (413 ms)."""

@@ -13,7 +13,7 @@ sender repeats it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from regionsim.kms.errors import InvalidCiphertextException, KMSInternalException, ServerFault
 from regionsim.kms.hsm_jobs import MaterialRef
@@ -33,6 +33,7 @@ from regionsim.kms.questions import Answer, Question
 from regionsim.kms.replication import is_acknowledged, step
 from regionsim.kms.situation import Event, MaterialsArrived, PeerProgress, Received, Resumed, Situation, Step
 from regionsim.kms.writes import Announcement, PutToken, Write
+from regionsim.names.dataclass import dataclass
 from regionsim.network.envelope import Envelope
 from regionsim.region.exchange import MATERIALS_PER_BATCH, Exchange
 from regionsim.region.incarnation import Incarnation, key_lock

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from regionsim.authorization.circumstances import ENDPOINT, SOURCE_IP, VIA_SERVICE, Circumstances, service_of
@@ -20,6 +19,7 @@ from regionsim.kms.errors import (
 )
 from regionsim.kms.key import KmsKey
 from regionsim.kms.plan import Call, Operation, Outcome, Plan, Reads
+from regionsim.names.dataclass import dataclass
 from regionsim.region.audit_entry import AuditEntry
 from regionsim.region.incarnation import Incarnation
 from regionsim.region.key_stores import is_of_stores, told_of_stores

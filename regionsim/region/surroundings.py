@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 
 from regionsim.hsm.fleet import Fleet
 from regionsim.hsm.key_store_port import KeyStorePort
 from regionsim.kms.errors import KmsError
 from regionsim.kms.key import KmsKey
 from regionsim.kms.plan import Call
+from regionsim.names.dataclass import dataclass
 from regionsim.network.envelope import Envelope
 from regionsim.region.timers import Fired
 from regionsim.runtime.clock import NodeClock

@@ -13,9 +13,9 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import TypeAlias
 
+from regionsim.names.dataclass import dataclass
 from regionsim.runtime.clock import ReadableClock
 from regionsim.runtime.tasks import Scope, ScopeTimer, timer_grain_ns
 

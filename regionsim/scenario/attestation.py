@@ -7,11 +7,12 @@ In a call `AttestationDocument: {enclave: NAME}` stands for a new document of th
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from regionsim.names.dataclass import dataclass
 from regionsim.names.mistakes import ConfigError, advice
 from regionsim.scenario import read
 from regionsim.scenario.errors import quoted

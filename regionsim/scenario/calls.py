@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from regionsim.kms.errors import REFUSALS
 from regionsim.kms.model import Operation, Shape, model
 from regionsim.kms.operations.registry import REGISTRY
+from regionsim.names.dataclass import dataclass
 from regionsim.names.mistakes import advice
 from regionsim.scenario import read
 from regionsim.scenario.errors import quoted

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
+from regionsim.names.dataclass import dataclass
 from regionsim.names.durations import parse_duration
 from regionsim.names.mistakes import advice
 from regionsim.scenario import read

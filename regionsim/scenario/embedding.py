@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from regionsim.names.dataclass import dataclass
 from regionsim.scenario.nodes import Entry, MappingNode, Node, ScalarNode, SequenceNode, plain
 from regionsim.scenario.policies import document
 

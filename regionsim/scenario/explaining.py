@@ -6,7 +6,7 @@ import re
 import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from regionsim.kms.key_identifiers import alias_in, locate
 from regionsim.kms.permission import key_request, policies_on_key
 from regionsim.kms.plan import View
 from regionsim.kms.state import RegionState
+from regionsim.names.dataclass import dataclass
 from regionsim.names.durations import format_duration
 from regionsim.names.mistakes import ConfigError, advice
 from regionsim.names.regions import partition_of_world

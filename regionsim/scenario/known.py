@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from regionsim.accounts.directory import Directory
+from regionsim.names.dataclass import dataclass
 from regionsim.names.regions import partition_of_world
 from regionsim.scenario.errors import ScenarioError
 from regionsim.scenario.nodes import Position

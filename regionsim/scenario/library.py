@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
+from regionsim.names.dataclass import dataclass
 from regionsim.names.mistakes import advice
 from regionsim.scenario.errors import ScenarioError, quoted
 from regionsim.scenario.nodes import MappingNode, ScalarNode

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from regionsim.names.dataclass import dataclass
 from regionsim.runtime.tasks import Scope, now_ns
 from regionsim.scenario.metering import Meter
 from regionsim.scenario.metrics import CallSeen, Ledger, loads_in, measure

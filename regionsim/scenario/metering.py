@@ -4,9 +4,9 @@ fault, and how many rotations were open at once."""
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 
 from regionsim.kms.key import KeyOwner, KeyState, KmsKey
+from regionsim.names.dataclass import dataclass
 from regionsim.region.charges import Charge
 from regionsim.runtime.tasks import Scope, now_ns, sleep
 from regionsim.runtime.trace import Event

@@ -6,11 +6,12 @@ import math
 from array import array
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import NamedTuple
 
 from regionsim.client.client import CONNECTION_ERRORS, Reply, Try
 from regionsim.kms.errors import REFUSALS, ServerFault
+from regionsim.names.dataclass import dataclass
 from regionsim.runtime.tasks import Future, future, now_ns
 
 _NS_PER_MS = 1e6

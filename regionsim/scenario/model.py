@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 from typing import ClassVar, TypeAlias
 
@@ -18,6 +18,7 @@ from regionsim.authorization.circumstances import Circumstances
 from regionsim.authorization.principals import Principal
 from regionsim.client.settings import ClientSettings
 from regionsim.faults.kinds import Fault
+from regionsim.names.dataclass import dataclass
 from regionsim.scenario.errors import ScenarioError
 from regionsim.scenario.nodes import Position
 from regionsim.scenario.paths import AnswerPath

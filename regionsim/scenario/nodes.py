@@ -7,9 +7,9 @@ when written out, which is how expansion is bounded without ever being done.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from regionsim.names.dataclass import dataclass
 from regionsim.scenario.errors import ScenarioError
 
 

@@ -6,13 +6,13 @@ step expects KMS itself to refuse them. What holds a `$name` is checked when it 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from regionsim.authorization.policy import Policy, PolicyKind, principals_named
 from regionsim.kms.constraints import TYPE_TESTS, rules_of
 from regionsim.kms.model import Shape, ShapeType, model
 from regionsim.kms.wrapping import WrappingAlgorithm
+from regionsim.names.dataclass import dataclass
 from regionsim.names.mistakes import advice
 from regionsim.scenario import policies, read
 from regionsim.scenario.attestation import DOCUMENT, ENVELOPE, named_enclave

@@ -9,11 +9,12 @@ expansion over 250,000 values are refused while the events arrive, before anythi
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 
 import yaml
 
+from regionsim.names.dataclass import dataclass
 from regionsim.scenario.errors import ScenarioError, quoted
 from regionsim.scenario.nodes import Entry, MappingNode, Node, Position, ScalarNode, SequenceNode
 

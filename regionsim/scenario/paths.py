@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import jmespath
@@ -13,6 +12,7 @@ from jmespath.parser import ParsedResult
 from jmespath.visitor import TreeInterpreter
 
 from regionsim.kms.model import Shape, ShapeType, model
+from regionsim.names.dataclass import dataclass
 from regionsim.names.mistakes import advice
 from regionsim.scenario.errors import cut, escaped, quoted
 from regionsim.scenario.nodes import Position

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
+from regionsim.names.dataclass import dataclass
 from regionsim.scenario.transcript import Line
 
 

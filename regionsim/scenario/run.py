@@ -7,7 +7,6 @@ import platform
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Any, TextIO
@@ -15,6 +14,7 @@ from typing import Any, TextIO
 from regionsim import __version__
 from regionsim.invariants.verdicts import Finding, Kind
 from regionsim.invariants.watch import Watch
+from regionsim.names.dataclass import dataclass
 from regionsim.names.mistakes import ConfigError, RegionsimError
 from regionsim.runtime.clock import WallClock
 from regionsim.runtime.garbage import searched_seldom

@@ -10,10 +10,10 @@ one instant stand in the order of the world's Regions, so the text is the same w
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from regionsim.kms.situation import Happening
+from regionsim.names.dataclass import dataclass
 from regionsim.names.ids import is_key_id
 from regionsim.runtime.trace import Event
 

@@ -17,10 +17,11 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from regionsim.kms.wrapping import WrappingAlgorithm
+from regionsim.names.dataclass import dataclass
 from regionsim.names.mistakes import advice
 from regionsim.scenario.errors import quoted
 from regionsim.scenario.nodes import Position, ScalarNode

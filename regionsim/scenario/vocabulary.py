@@ -6,11 +6,11 @@ Words that the interface has and this version does not act on stand here too (`i
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
 from regionsim.kms.situation import Happening
+from regionsim.names.dataclass import dataclass
 
 
 class Takes(StrEnum):

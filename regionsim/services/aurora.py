@@ -15,8 +15,7 @@ need the key of their cluster, and how long a write is on its way, are ours (UNV
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from regionsim.names.dataclass import dataclass
 from regionsim.runtime.tasks import sleep
 from regionsim.services.databases import AVAILABLE, RESTORE_ONLY, Database, Looks
 from regionsim.services.door import KmsDoor

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 
+from regionsim.names.dataclass import dataclass
 from regionsim.names.regions import partition_of
 from regionsim.services.keys import ServiceKey
 

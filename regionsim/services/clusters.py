@@ -13,10 +13,11 @@ grants are ours.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 from typing import Any
 
+from regionsim.names.dataclass import dataclass
 from regionsim.runtime.entropy import Stream
 from regionsim.services.door import KmsFailure
 from regionsim.services.holdings import Held, Keeper, grants_for

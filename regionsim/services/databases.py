@@ -17,9 +17,10 @@ API Reference. That RDS looks every hour is ours, and so is `CheckDBInstance`, o
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from regionsim.authorization.principals import Principal
+from regionsim.names.dataclass import dataclass
 from regionsim.runtime.tasks import now_ns, sleep
 from regionsim.services.door import KmsDoor, KmsFailure
 from regionsim.services.holdings import Held, grants_for

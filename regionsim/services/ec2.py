@@ -17,11 +17,12 @@ copy retires its grants at once, and the order of its calls, is ours.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 from typing import Any
 
 from regionsim.authorization.principals import Principal
+from regionsim.names.dataclass import dataclass
 from regionsim.runtime.entropy import Stream
 from regionsim.services.door import KmsFailure
 from regionsim.services.keys import ServiceKey

@@ -13,11 +13,12 @@ long a container stays warm, and that the execution role is an identity of Lambd
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 from typing import Any
 
 from regionsim.authorization.principals import Principal
+from regionsim.names.dataclass import dataclass
 from regionsim.runtime.entropy import Stream
 from regionsim.runtime.tasks import now_ns
 from regionsim.services.door import KmsFailure

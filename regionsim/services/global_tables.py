@@ -16,9 +16,10 @@ so is the refusal of replicas under another kind of key, as far as its text goes
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from regionsim.authorization.principals import Principal
+from regionsim.names.dataclass import dataclass
 from regionsim.runtime.tasks import now_ns, sleep
 from regionsim.services.door import KmsDoor, KmsFailure
 from regionsim.services.premises import Premises

@@ -7,10 +7,11 @@ grants are ours.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Generic, TypeVar
 
 from regionsim.authorization.principals import Principal
+from regionsim.names.dataclass import dataclass
 from regionsim.services.door import KmsDoor
 from regionsim.services.keys import ServiceKey
 from regionsim.services.premises import Premises

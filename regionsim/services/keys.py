@@ -6,10 +6,10 @@ last is ours: AWS's services call it by a setting of their own (AES256, `AWS_OWN
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from regionsim.kms.aws_keys import owned_key_alias
+from regionsim.names.dataclass import dataclass
 from regionsim.names.ids import AWS_ALIAS_PREFIX
 
 AWS_OWNED = "aws-owned"

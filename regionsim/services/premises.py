@@ -8,10 +8,10 @@ transcripts, the terminal app and `when:` read.
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
 from typing import Any
 
 from regionsim.client.client import Try
+from regionsim.names.dataclass import dataclass
 from regionsim.runtime.tasks import now_ns, sleep
 from regionsim.simulation.simulation import Simulation
 

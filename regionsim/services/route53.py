@@ -13,10 +13,10 @@ for DNSSEC"; RFC 4034. How long a signature holds is ours, and that renewing is 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+from regionsim.names.dataclass import dataclass
 from regionsim.runtime.entropy import Stream
 from regionsim.runtime.tasks import now_ns
 from regionsim.services.door import KmsFailure

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, ClassVar, NamedTuple
 
 from regionsim.authorization.principals import Principal, PrincipalKind
 from regionsim.client.client import Try
+from regionsim.names.dataclass import dataclass
 from regionsim.names.regions import partition_of
 from regionsim.runtime.entropy import Stream
 from regionsim.runtime.tasks import now_ns

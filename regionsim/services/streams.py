@@ -11,10 +11,11 @@ contexts, and that SNS has the period of SQS, are UNVERIFIED.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 from typing import Any, ClassVar
 
+from regionsim.names.dataclass import dataclass
 from regionsim.runtime.entropy import Stream
 from regionsim.runtime.tasks import now_ns
 from regionsim.services.keys import AWS_OWNED, ServiceKey

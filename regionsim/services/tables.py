@@ -11,10 +11,11 @@ is ours: AWS makes it for its regional service principal.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 
 from regionsim.authorization.principals import Principal
+from regionsim.names.dataclass import dataclass
 from regionsim.names.regions import partition_of
 from regionsim.runtime.tasks import now_ns
 from regionsim.services.door import KmsDoor, KmsFailure

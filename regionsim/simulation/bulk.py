@@ -9,7 +9,7 @@ itself. Source: ours.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TypeVar
 
 from regionsim.hsm.fleet import Fleet
@@ -43,6 +43,7 @@ from regionsim.kms.key import (
 from regionsim.kms.key_policies import default_policy
 from regionsim.kms.rotation import automatic_rotation
 from regionsim.kms.writes import PutAlias, PutKey, PutToken, Write
+from regionsim.names.dataclass import dataclass
 from regionsim.names.ids import new_key_id, new_uuid
 from regionsim.region.audit import segments
 from regionsim.region.audit_entry import AuditEntry

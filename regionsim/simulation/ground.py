@@ -4,7 +4,7 @@ ask which."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -14,6 +14,7 @@ from regionsim.hsm import domain_backup, keeper_backup
 from regionsim.hsm.domain import DomainState
 from regionsim.hsm.fleet import SealDomain
 from regionsim.hsm.keeper_backup import Kept
+from regionsim.names.dataclass import dataclass
 from regionsim.names.mistakes import ConfigError
 from regionsim.runtime import tasks
 from regionsim.runtime.clock import Clock, NodeClock, ReadableClock, SkewedClock, WallClock

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from regionsim.accounts.directory import Directory
 from regionsim.hsm.keeper_plans import NO_PLANS, KeeperPlans
 from regionsim.kms.aws_keys import OWNED_KEYS_ACCOUNT
 from regionsim.kms.bulk import BulkKeys
 from regionsim.kms.timetable import REPLICA_WAIT_NS
+from regionsim.names.dataclass import dataclass
 from regionsim.names.mistakes import ConfigError
 from regionsim.names.regions import partition_of
 from regionsim.network.network import DEFAULT_JITTER_NS, Latencies

@@ -5,10 +5,10 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from regionsim.names.dataclass import dataclass
 from regionsim.names.mistakes import ConfigError
 from regionsim.store.schema import refuse_foreign
 

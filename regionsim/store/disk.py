@@ -20,12 +20,12 @@ import sqlite3
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
 from regionsim.faults.verdicts import WORKING, DiskDraws, DiskOutcome, DiskRule, DiskVerdict, judge_disk
+from regionsim.names.dataclass import dataclass
 from regionsim.runtime.entropy import Stream
 from regionsim.runtime.tasks import Cancellable, call_later_ns, now_ns
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from regionsim.kms.writes import Write
+from regionsim.names.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,11 +7,11 @@ before (`regionsim.kms`). Public keys are DER SubjectPublicKeyInfo (RFC 5280), p
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from regionsim.hsm.confined import Confined
 from regionsim.kms.signatures import MessageType
+from regionsim.names.dataclass import dataclass
 from regionsim.runtime.entropy import Stream
 
 

@@ -8,7 +8,7 @@ the prefix, for one that is taken and for one that is not there; the other texts
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from regionsim.kms.aws_keys import PREDEFINED
@@ -31,6 +31,7 @@ from regionsim.kms.plan import Call, Operation, Outcome, Plan, Reads, View
 from regionsim.kms.quotas import ALIASES_PER_KEY
 from regionsim.kms.writes import PutAlias, RemoveAlias
 from regionsim.names.arns import alias_arn
+from regionsim.names.dataclass import dataclass
 from regionsim.names.ids import ALIAS_PREFIX, AWS_ALIAS_PREFIX
 
 _PREFIX_WANTED = (

@@ -6,7 +6,7 @@ Source: KMS API Reference, the operations of these names; the texts are UNVERIFI
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from regionsim.kms.errors import (
@@ -46,6 +46,7 @@ from regionsim.kms.permission import require_without_key
 from regionsim.kms.plan import Call, Operation, Outcome, Plan, Reads, View
 from regionsim.kms.secret_jobs import SealSecret
 from regionsim.kms.writes import PutKey, PutKeyStore, RemoveKeyStore, Write
+from regionsim.names.dataclass import dataclass
 
 R = TypeVar("R")
 

@@ -7,7 +7,7 @@ for both or neither of NumberOfBytes and KeySpec is UNVERIFIED (ours).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -30,6 +30,7 @@ from regionsim.kms.operations.encryption import (
 from regionsim.kms.permission import require_on_key, require_without_key
 from regionsim.kms.plan import Call, Operation, Outcome, Plan, Reads, View
 from regionsim.kms.recipients import for_recipient, recipient_values, told
+from regionsim.names.dataclass import dataclass
 from regionsim.names.made_often import made_often
 
 _BYTES_OF_SPEC: Mapping[str, int] = MappingProxyType({"AES_128": 16, "AES_256": 32})

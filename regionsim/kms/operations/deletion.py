@@ -6,7 +6,7 @@ KMS does not (1 to 6 and 31 to 365 days) is UNVERIFIED (ours).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
@@ -23,6 +23,7 @@ from regionsim.kms.permission import days_unused, require_on_key
 from regionsim.kms.plan import Call, Operation, Outcome, Plan, Reads, View
 from regionsim.kms.removal import deletion_cancelled, scheduled_for_deletion
 from regionsim.kms.writes import PutKey
+from regionsim.names.dataclass import dataclass
 
 SHORTEST_WINDOW_DAYS = 7
 LONGEST_WINDOW_DAYS = 30

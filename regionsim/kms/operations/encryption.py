@@ -10,7 +10,7 @@ an encryption context for a key pair are UNVERIFIED (ours).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from types import MappingProxyType
 from typing import Any, NoReturn
 
@@ -35,6 +35,7 @@ from regionsim.kms.key_usages import require_algorithm, require_plaintext_fits, 
 from regionsim.kms.permission import UNKNOWN_CIPHERTEXT_KEY, require_on_key
 from regionsim.kms.plan import Call, Operation, Outcome, Plan, Reads, View
 from regionsim.kms.recipients import Attestation, for_recipient, recipient_facts, recipient_values, told
+from regionsim.names.dataclass import dataclass
 from regionsim.names.made_often import made_often
 
 DRY_RUN = "The request would have succeeded, but the DryRun option is set."

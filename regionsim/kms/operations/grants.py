@@ -7,7 +7,7 @@ Source: KMS API Reference, CreateGrant, ListGrants, ListRetirableGrants, RevokeG
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from itertools import islice
 from typing import Any
 
@@ -35,6 +35,7 @@ from regionsim.kms.pages import page, read_marker
 from regionsim.kms.permission import require_about_grant, require_on_key, require_without_key
 from regionsim.kms.plan import Call, Operation, Outcome, Plan, Reads, View
 from regionsim.kms.writes import PutGrant, RemoveGrant
+from regionsim.names.dataclass import dataclass
 
 _PAGE = 50
 _LARGEST_PAGE = 100

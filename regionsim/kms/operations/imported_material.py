@@ -7,7 +7,7 @@ and which refusal an unfit wrapping algorithm gets, are UNVERIFIED (ours).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -39,6 +39,7 @@ from regionsim.kms.plan import Call, Operation, Outcome, Plan, Reads, View
 from regionsim.kms.situation import Happening, announce
 from regionsim.kms.wrapping import BAD_TOKEN, ImportToken, WrappingAlgorithm, WrappingKeySpec, fits, read_token
 from regionsim.kms.writes import PutKey, PutToken, RemoveToken
+from regionsim.names.dataclass import dataclass
 from regionsim.names.ids import key_id_bytes
 from regionsim.names.regions import partition_of
 

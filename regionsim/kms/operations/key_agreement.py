@@ -7,7 +7,7 @@ is a refusal without text: observed.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from regionsim.kms import hsm_jobs
@@ -19,6 +19,7 @@ from regionsim.kms.operations.encryption import current_material, material_facts
 from regionsim.kms.operations.key_use import allowed_key, plan_on, require_kind
 from regionsim.kms.plan import Call, Operation, Outcome, Plan, Reads, View
 from regionsim.kms.recipients import for_recipient, recipient_values, told
+from regionsim.names.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

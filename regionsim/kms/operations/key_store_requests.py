@@ -7,10 +7,11 @@ Source: KMS API Reference, the operations of these names; the texts are UNVERIFI
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from regionsim.kms.errors import ValidationException
 from regionsim.kms.key_stores import KeyStore, ProxySettings, StoreType
+from regionsim.names.dataclass import dataclass
 
 PUBLIC = "PUBLIC_ENDPOINT"
 VPC = "VPC_ENDPOINT_SERVICE"

@@ -7,7 +7,7 @@ texts about KeyUsage; the other texts are UNVERIFIED (ours).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import MappingProxyType
 
 from regionsim.authorization.context import LazyValue
@@ -46,6 +46,7 @@ from regionsim.kms.tags import checked_tags
 from regionsim.kms.wrapping import is_importable
 from regionsim.kms.writes import PutKey, PutToken, Write
 from regionsim.names.arns import key_arn
+from regionsim.names.dataclass import dataclass
 from regionsim.names.ids import new_key_id
 from regionsim.names.regions import partition_of
 

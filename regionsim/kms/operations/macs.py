@@ -6,7 +6,7 @@ Source: KMS API Reference, GenerateMac, VerifyMac; that a wrong MAC is a refusal
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from regionsim.kms import hsm_jobs
 from regionsim.kms.hsm_jobs import HsmAnswer
@@ -15,6 +15,7 @@ from regionsim.kms.key_specs import KeyUsage
 from regionsim.kms.operations.encryption import current_material, raise_dry_run
 from regionsim.kms.operations.key_use import allowed_key, plan_on, require_kind
 from regionsim.kms.plan import Call, Operation, Outcome, Plan, Reads, View
+from regionsim.names.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

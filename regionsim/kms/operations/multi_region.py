@@ -8,7 +8,7 @@ other texts, and how Regions that cannot be meant are refused, are UNVERIFIED (o
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from types import MappingProxyType
 from typing import Any, assert_never
 
@@ -38,6 +38,7 @@ from regionsim.kms.replication import start_primary_move
 from regionsim.kms.situation import announce
 from regionsim.kms.tags import checked_tags, wire_tags
 from regionsim.kms.writes import Announcement, PutKey
+from regionsim.names.dataclass import dataclass
 from regionsim.names.regions import PARTITION_OF
 
 

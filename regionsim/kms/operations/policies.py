@@ -5,7 +5,6 @@ Source: KMS API Reference, GetKeyPolicy, PutKeyPolicy; the texts about policies 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from types import MappingProxyType
 
 from regionsim.kms.errors import NotFoundException, UnsupportedOperationException
@@ -16,6 +15,7 @@ from regionsim.kms.key_states import require_state
 from regionsim.kms.permission import require_on_key
 from regionsim.kms.plan import Call, Operation, Outcome, Plan, Reads, View
 from regionsim.kms.writes import PutKey
+from regionsim.names.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,6 @@ texts of ConflictException, and that a replica is refused in ReplicateKey's word
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from regionsim.kms import hsm_jobs
@@ -40,6 +39,7 @@ from regionsim.kms.rotation import (
 )
 from regionsim.kms.situation import announce
 from regionsim.kms.writes import PutKey, PutToken
+from regionsim.names.dataclass import dataclass
 
 _PENDING_DELETION = frozenset({KeyState.PENDING_DELETION, KeyState.PENDING_REPLICA_DELETION})
 

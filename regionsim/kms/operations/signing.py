@@ -7,7 +7,7 @@ text about a key without a public half is UNVERIFIED (ours).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 
 from regionsim.kms import hsm_jobs
@@ -20,6 +20,7 @@ from regionsim.kms.operations.encryption import current_material, raise_dry_run
 from regionsim.kms.operations.key_use import allowed_key, plan_on, require_kind
 from regionsim.kms.plan import Call, Operation, Outcome, Plan, Reads, View
 from regionsim.kms.signatures import MessageType, require_message
+from regionsim.names.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,6 @@ UntagResource, ListResourceTags, UpdateKeyDescription.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from regionsim.kms.errors import TagException
@@ -21,6 +20,7 @@ from regionsim.kms.plan import Call, Operation, Outcome, Plan, Reads, View
 from regionsim.kms.quotas import TAGS_PER_KEY
 from regionsim.kms.tags import checked_tags, wire_tags
 from regionsim.kms.writes import PutKey
+from regionsim.names.dataclass import dataclass
 
 _LARGEST_PAGE = 50
 
