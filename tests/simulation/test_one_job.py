@@ -13,7 +13,13 @@ from tests.simulation.one_region import OneRegion, one_region
 from tests.simulation.test_custom_key_stores import connected, key_in
 from tests.simulation.test_one_region_shapes import TWO, responses
 
-CHANGES_WITH_JOBS = {"CreateKey", "GetParametersForImport", "ImportKeyMaterial", "RotateKeyOnDemand"}
+CHANGES_WITH_JOBS = {
+    "CreateCustomKeyStore",  # its password or credential is sealed
+    "CreateKey",
+    "GetParametersForImport",
+    "ImportKeyMaterial",
+    "RotateKeyOnDemand",
+}
 """Operations that change something, or prepare it, and need an HSM for it."""
 
 
