@@ -31,7 +31,7 @@ def dataclass(
         has_hash = own.get("__hash__") is not None or ("__hash__" in own and "__eq__" not in own)
         if cls.__doc__ is None:
             cls.__doc__ = cls.__name__  # else the standard library asks for the signature, at a high price
-        made = dataclasses.dataclass(init=False, repr=False, eq=False, slots=slots, kw_only=kw_only)(cls)
+        made = dataclasses.dataclass(init=False, repr=False, eq=False, slots=slots, kw_only=kw_only)(cls)  # noqa: TID251
         given: dict[str, Any] = {}
         if repr:
             given["__repr__"] = _repr
