@@ -28,6 +28,8 @@ ACTIONS = (
     Action(id="flat_out", keys="backslash", shown="\\", label="Flat out", about="as fast as it goes", is_first=False),
     Action(id="show_world", keys="W", shown="W", label="World", about="the Regions, their links, what they do"),
     Action(id="show_keys", keys="K", shown="K", label="Keys", about="the KMS keys of one Region"),
+    Action(id="show_services", keys="S", shown="S", label="Services",
+           about="what KMS keeps from the users of services, and why", is_first=False),
     Action(id="show_events", keys="E", shown="E", label="Events", about="what happened, newest last"),
     Action(id="filter", keys="slash", shown="/", label="Filter",
            about="show only events with these words", is_first=False),

@@ -19,6 +19,7 @@ from tui.picture import EventRow, KeyRow, Picture
 from tui.screens.events import EventsScreen
 from tui.screens.help import HelpScreen
 from tui.screens.keys import KeysScreen
+from tui.screens.services import ServicesScreen
 from tui.screens.world import WorldScreen
 from tui.view import Glyphs
 
@@ -40,7 +41,7 @@ class RegionsimApp(App[int]):
         ),
         Binding("ctrl+c", "copy_or_quit", show=False, priority=True),
     ]
-    SCREENS: ClassVar = {"world": WorldScreen, "keys": KeysScreen, "events": EventsScreen}
+    SCREENS: ClassVar = {"world": WorldScreen, "keys": KeysScreen, "services": ServicesScreen, "events": EventsScreen}
 
     def __init__(self, bridge: Bridge, *, glyphs: Glyphs, theme: str | None = None, most_hz: float = 10.0) -> None:
         super().__init__()
@@ -169,6 +170,10 @@ class RegionsimApp(App[int]):
     def action_show_keys(self) -> None:
         """The Keys screen."""
         self.switch_screen("keys")
+
+    def action_show_services(self) -> None:
+        """The Services screen."""
+        self.switch_screen("services")
 
     def action_show_events(self) -> None:
         """The Events screen."""

@@ -17,13 +17,14 @@ from regionsim.kms.errors import AccessDeniedException, KmsError
 from regionsim.kms.key import KmsKey
 from regionsim.kms.plan import Call
 from regionsim.kms.situation import Happening
+from regionsim.names.ids import is_key_id
 from regionsim.network.latencies import one_way_ns
 from regionsim.runtime.trace import Event
 from regionsim.scenario.model import Scenario
 from regionsim.scenario.results import RunResult
 from regionsim.scenario.run import RunOptions, Watched, run_scenario
 from regionsim.scenario.transcript import Line
-from tui.picture import Denial, EventRow, KeyRow, Kind, Picture
+from tui.picture import Denial, EventRow, KeyRow, Kind, Picture, ServiceRow
 
 EVENTS_KEPT = 50_000
 FLAT_OUT = math.inf
@@ -46,7 +47,7 @@ _LIVES = {
     "domain_recovered": "from its sealed token",
     "domain_not_recovered": "its sealed token cannot be opened",
 }
-_NOTABLE = frozenset({Kind.DENIED, Kind.FAULT, Kind.LIFE, Kind.STEP})
+_NOTABLE = frozenset({Kind.DENIED, Kind.FAULT, Kind.LIFE, Kind.STEP, Kind.SERVICE})
 
 
 class Bridge:
@@ -78,6 +79,7 @@ class Bridge:
         self._slices: dict[str, deque[tuple[int, int]]] = {
             name: deque(maxlen=_SLICES) for name in scenario.world.regions
         }
+        self._services: dict[tuple[str, str, str], ServiceRow] = {}
         self._caption = ""
         self._names: dict[str, str] = {}
         self._thread = threading.Thread(target=self._run, name="regionsim-watched", daemon=True)
@@ -219,6 +221,8 @@ class Bridge:
             case "fault_begins" | "fault_ends":
                 outcome = "begins" if event.kind == "fault_begins" else "ends"
                 self._add(event.t_ns, "", "fault", subject=str(fields["what"]), outcome=outcome, kind=Kind.FAULT)
+            case "service_state":
+                self._service(event)
             case kind if kind in _CHANGES:
                 subject = self._name(str(fields["key"]))
                 self._add(event.t_ns, event.region, kind, subject=subject, kind=Kind.CHANGE)
@@ -226,6 +230,30 @@ class Bridge:
                 self._add(event.t_ns, event.region, kind, subject=_LIVES[kind].format_map(fields), kind=Kind.LIFE)
             case _:
                 pass
+
+    def _service(self, event: Event) -> None:
+        """A resource of a service has another state."""
+        told = {name: str(value) for name, value in event.fields.items()}
+        place = (told["service"], told["resource"], event.region)
+        if not told["state"]:
+            self._services.pop(place, None)
+            return
+        key = self._name(told["key"]) if is_key_id(told["key"]) else told["key"]
+        self._services[place] = ServiceRow(
+            service=told["service"],
+            name=told["resource"],
+            region=event.region,
+            state=told["state"],
+            key=key,
+            key_id=told["key"],
+            because=told["because"],
+            since_ns=event.t_ns,
+        )
+        if told["because"] or told["was"]:
+            subject = f"{told['because']} {key}" if told["because"] else "again"
+            kind = Kind.SERVICE if told["because"] else Kind.CHANGE
+            what = f"{told['service']} {told['resource']}"
+            self._add(event.t_ns, event.region, what, subject=subject, outcome=told["state"], kind=kind)
 
     def _answered(self, event: Event) -> None:
         request, result = str(event.fields["request"]), str(event.fields["result"])
@@ -324,6 +352,7 @@ class Bridge:
             key_offset=offset,
             keys=tuple(self._key_row(key) for key in simulation.keys_in(region, offset=offset, count=count)),
             key_count=glance.regions[region].key_count if region in glance.regions else 0,
+            services=tuple(self._services.values()),
         )
         self._is_asked = False
 

@@ -26,6 +26,7 @@ class Kind(StrEnum):
     FAULT = "fault"
     LIFE = "life"
     STEP = "step"
+    SERVICE = "service"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +74,25 @@ class KeyRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceRow:
+    """One resource of an integrated service: its state, since when, under which key; `because` is KMS's code, empty
+    while it is well."""
+
+    service: str
+    name: str
+    region: str
+    state: str
+    key: str
+    key_id: str
+    because: str
+    since_ns: int
+
+    @property
+    def is_well(self) -> bool:
+        return not self.because
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Picture:
     """Everything at one instant. `activity` are calls in equal slices of time, the newest last; latencies are callers',
     in nanoseconds, of late."""
@@ -98,4 +118,5 @@ class Picture:
     keys: tuple[KeyRow, ...]
     """A window of the keys of `key_region`, from `key_offset` on; it has `key_count` in all."""
     key_count: int
+    services: tuple[ServiceRow, ...] = ()
     verdict: str = ""

@@ -13,7 +13,7 @@ from regionsim.network.latencies import place_of
 from regionsim.scenario.transcript import clock
 from regionsim.snapshot import RegionGlance
 from tui.landmask import is_land
-from tui.picture import EventRow, KeyRow, Kind, Picture
+from tui.picture import EventRow, KeyRow, Kind, Picture, ServiceRow
 
 Row = list[tuple[str, str]]
 
@@ -174,7 +174,7 @@ def matrix_rows(picture: Picture, width: int, glyphs: Glyphs) -> list[Row]:
 
 
 def card_rows(picture: Picture, width: int, glyphs: Glyphs) -> list[Row]:
-    """One card of four lines for each Region."""
+    """One card of four lines for each Region, or of five where services are."""
     rows: list[Row] = []
     for number, (name, region) in enumerate(picture.glance.regions.items(), start=1):
         glyph, word, role = state_of(region, glyphs)
@@ -186,8 +186,28 @@ def card_rows(picture: Picture, width: int, glyphs: Glyphs) -> list[Row]:
         denied: Row = [(f"  {glyphs.denied} {region.denied:,} denied", "bad")] if region.denied else []
         figures = f"keys {region.key_count:,}  hsm {hsm_bar(region, glyphs)} q {region.hsm_queue_length}"
         rows.append([("│ ", "dim"), (figures, ""), *denied])
+        services = region_row(picture, name, glyphs)
+        if services:
+            rows.append([("│ ", "dim"), *services])
         rows.append([])
     return [fitted(row, width) for row in rows]
+
+
+def in_order(services: Sequence[ServiceRow]) -> list[ServiceRow]:
+    """Those that are out first, the newest of them on top; then the others by name."""
+    return sorted(services, key=lambda row: (row.is_well, 0 if row.is_well else -row.since_ns, row.service, row.name))
+
+
+def region_row(picture: Picture, region: str, glyphs: Glyphs) -> Row:
+    """What a Region's card says of the services there; nothing where there are none."""
+    there = [row for row in picture.services if region in ("", row.region)]
+    out = in_order([row for row in there if not row.is_well])
+    if not there:
+        return []
+    if not out:
+        return [(f"services {glyphs.ok} {len(there)} served", "")]
+    first = f"{out[0].service} {out[0].name}"
+    return [(f"{glyphs.failed} {len(out)} of {len(there)} out ", "bad"), (f"{first}: {out[0].state}", "warn")]
 
 
 def map_rows(picture: Picture, width: int, height: int, glyphs: Glyphs) -> list[Row]:
@@ -298,6 +318,7 @@ _MARKS = {
     Kind.FAULT: ("fault", "warn"),
     Kind.LIFE: ("fault", "warn"),
     Kind.STEP: ("denied", "bad"),
+    Kind.SERVICE: ("failed", "bad"),
 }
 
 

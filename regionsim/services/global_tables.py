@@ -76,7 +76,8 @@ class GlobalTables:
         group.members[replica.region] = replica
         self._groups[id(replica)] = group
         for one in (table, replica):
-            self._premises.board.well("dynamodb", one.region, _as_replica(one), "replica", "")
+            key = "AWS owned" if one.key.is_owned else one.key_arn.rpartition(":key/")[2]
+            self._premises.board.well("dynamodb", one.region, _as_replica(one), "replica", key)
         for key, (at_ns, value) in table.items.items():
             replica.write(key, at_ns, value)
 

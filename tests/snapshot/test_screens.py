@@ -31,6 +31,7 @@ def hold(name: str, lines: list[str]) -> None:
         ("primary-outage", {"world": []}),
         ("declared-lost", {"keys": ["K"]}),
         ("policy-denials", {"events": ["E"], "denial": ["e"]}),
+        ("what-services-users-see", {"services": ["S"], "keys_of_services": ["K"], "world_of_services": ["W"]}),
         ("quickstart", {"help": ["question_mark"]}),
     ],
 )
@@ -61,7 +62,7 @@ async def test_no_size_breaks_a_screen(size):
     app = new_app("quickstart", glyphs=UNICODE)
     async with shown(app, size) as pilot:
         await over(pilot)
-        for key in ("K", "E", "W"):
+        for key in ("K", "S", "E", "W"):
             await pilot.press(key)
             await pilot.pause(0.1)
         await pilot.resize_terminal(80, 24)

@@ -44,7 +44,6 @@ class HelpScreen(ModalScreen[None]):
             [(f"  {g.up} up  {g.slow} owes another Region something  {g.down} down  {g.cut} cut off", "")],
             [(f"  {g.ok} answered  {g.denied} denied  {g.failed} refused or no answer  {g.change} a key changed", "")],
             [(f"  {g.primary} primary  {g.full} an HSM that serves  {g.empty} one that does not", "")],
-            [],
             [("esc Back", "key")],
         ]
         self.query_one("#help", Live).show(rows)

@@ -9,6 +9,7 @@ from textual.binding import Binding
 
 from tui.picture import Picture
 from tui.screens.base import LIST_KEYS, WatchScreen
+from tui.service_view import uses_rows
 from tui.view import KEYS_HEAD, Row, key_row
 from tui.widgets.live import Live
 from tui.widgets.table import Table
@@ -28,9 +29,11 @@ class KeysScreen(WatchScreen):
         table = Table(self._row, [(KEYS_HEAD, "dim")], id="keys")
         table.follows = False
         yield table
+        yield Live(id="uses")
 
     def on_mount(self) -> None:
         super().on_mount()
+        self.query_one("#uses", Live).display = False
         self.query_one(Table).focus()
 
     def draw(self, picture: Picture) -> None:
@@ -43,6 +46,15 @@ class KeysScreen(WatchScreen):
         table = self.query_one(Table)
         table.draw(count)
         self.app.want_keys(table.first, table.visible_count)
+        self._draw_uses(picture)
+
+    def _draw_uses(self, picture: Picture) -> None:
+        """What the key under the cursor is for; no line is given away where no service is."""
+        uses, table = self.query_one("#uses", Live), self.query_one(Table)
+        if uses.display != bool(picture.services):
+            uses.display = bool(picture.services)
+        if uses.display:
+            uses.show(uses_rows(picture, self.app.key_at(table.cursor), uses.size.height, self.app.glyphs))
 
     def _row(self, index: int) -> Row:
         key = self.app.key_at(index)
@@ -54,6 +66,8 @@ class KeysScreen(WatchScreen):
         table.move(by)
         table.follows = False
         self.app.want_keys(table.first, table.visible_count)
+        if self.app.picture is not None:
+            self._draw_uses(self.app.picture)
 
     def action_region(self, number: int) -> None:
         """Show another Region's keys."""

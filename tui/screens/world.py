@@ -6,6 +6,7 @@ from textual.app import ComposeResult
 
 from tui.picture import Picture
 from tui.screens.base import WatchScreen
+from tui.service_view import world_services
 from tui.view import Row, event_row, world_rows
 from tui.widgets.live import Live
 
@@ -19,7 +20,11 @@ class WorldScreen(WatchScreen):
 
     def draw(self, picture: Picture) -> None:
         glyphs, world, newest = self.app.glyphs, self.query_one("#world", Live), self.query_one("#newest", Live)
-        world.show(world_rows(picture, *world.size, glyphs))
+        width, height = world.size
+        rows = world_rows(picture, width, height, glyphs)
+        if 60 <= width < 100:
+            rows += world_services(picture, height - len(rows), glyphs)
+        world.show(rows)
         height = max(0, newest.size.height - 1)
         events = self.app.newest_events(picture, height)
         width = newest.size.width

@@ -25,6 +25,10 @@ class Table(Live):
         """How many lines of the list fit."""
         return max(0, self.size.height - (self._head is not None))
 
+    def name_columns(self, head: Row) -> None:
+        """Have these words over the columns from now on."""
+        self._head = head
+
     def draw(self, count: int) -> None:
         """Show the list as it is now, of so many lines."""
         self.count = count
