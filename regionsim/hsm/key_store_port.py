@@ -37,6 +37,8 @@ class ProxyRequest:
     kms_key_arn: str
     kms_operation: str
     kms_request_id: str
+    kms_via_service: str | None = None
+    aws_source_vpce: str | None = None
 
 
 class KeyStorePort(Protocol):

@@ -20,6 +20,7 @@ import hashlib
 import hmac
 import http.client
 import json
+import ssl
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import field
@@ -180,6 +181,8 @@ def exchanged(exchange: Exchange) -> dict[str, Any]:
         status, told = response.status, response.read(_LARGEST_ANSWER)
     except TimeoutError:
         raise OutsideError(Problem.XKS_PROXY_TIMED_OUT) from None
+    except ssl.SSLError:
+        raise OutsideError(Problem.XKS_PROXY_INVALID_TLS_CONFIGURATION) from None
     except (OSError, http.client.HTTPException):
         raise OutsideError(Problem.XKS_PROXY_NOT_REACHABLE) from None
     finally:
@@ -215,12 +218,15 @@ def signed_headers(exchange: Exchange, body: bytes) -> dict[str, str]:
 
 
 def _metadata(request: ProxyRequest) -> dict[str, str]:
-    return {
+    told = {
         "awsPrincipalArn": request.aws_principal_arn,
+        "awsSourceVpce": request.aws_source_vpce,
         "kmsKeyArn": request.kms_key_arn,
         "kmsOperation": request.kms_operation,
         "kmsRequestId": request.kms_request_id,
+        "kmsViaService": request.kms_via_service,
     }
+    return {name: value for name, value in told.items() if value is not None}
 
 
 def _text(value: bytes) -> str:

@@ -33,36 +33,37 @@ Disclosing: TypeAlias = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attestation:
-    """What a verified document says: which enclave, what was measured when it started, and its public key."""
+    """What a verified document says: which enclave (or instance with a NitroTPM), what was measured when it started,
+    and its public key."""
 
     module_id: str
     pcrs: Mapping[int, bytes]
     public_key: bytes = field(repr=False)
+    is_tpm: bool = False
 
     @property
-    def image_digest(self) -> str:
-        """The measure of the image, PCR 0."""
-        return self.pcrs[0].hex()
+    def image_digest(self) -> str | None:
+        """The measure of an enclave's image, PCR 0; an instance has none."""
+        return None if self.is_tpm else self.pcrs[0].hex()
 
 
 def recipient_values(attestation: Attestation | None) -> dict[str, str]:
     """The condition values that a document supplies."""
     if attestation is None:
         return {}
-    values = {f"kms:RecipientAttestation:PCR{index}": digest.hex() for index, digest in attestation.pcrs.items()}
-    return {**values, "kms:RecipientAttestation:ImageSha384": attestation.image_digest}
+    kind, image = "NitroTPMPCR" if attestation.is_tpm else "PCR", attestation.image_digest
+    values = {f"kms:RecipientAttestation:{kind}{index}": digest.hex() for index, digest in attestation.pcrs.items()}
+    return values if image is None else {**values, "kms:RecipientAttestation:ImageSha384": image}
 
 
 def recipient_facts(attestation: Attestation | None) -> dict[str, Any]:
     """What the trail tells of the enclave."""
     if attestation is None:
         return {}
-    return {
-        "recipient": {
-            "attestationDocumentModuleId": attestation.module_id,
-            "attestationDocumentEnclaveImageDigest": attestation.image_digest,
-        }
-    }
+    told = {"attestationDocumentModuleId": attestation.module_id}
+    if attestation.image_digest is not None:
+        told["attestationDocumentEnclaveImageDigest"] = attestation.image_digest
+    return {"recipient": told}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

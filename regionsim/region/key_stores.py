@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from regionsim.authorization.circumstances import ENDPOINT, VIA_SERVICE, Circumstances
 from regionsim.hsm.key_store_port import ExternallySealed, KeyStorePort, ProxyRequest
 from regionsim.kms.ciphertext import MalformedBlob, build, parse
 from regionsim.kms.errors import InvalidCiphertextException, KmsError, KMSInvalidStateException, ServerFault
@@ -213,6 +214,9 @@ class KeyStores:
             kms_key_arn=key.arn,
             kms_operation=call.operation,
             kms_request_id=call.request_id,
+            kms_via_service=_text(call.circumstances, VIA_SERVICE),
+            # Only of callers of the key's own account.
+            aws_source_vpce=_text(call.circumstances, ENDPOINT) if call.caller.account == key.account else None,
         )
 
     async def _through_proxy(self, job: RequestJob, key: KmsKey, call: Call) -> HsmAnswer:
@@ -338,6 +342,11 @@ def _health_of(store: KeyStore, secret: str) -> Inquiry:
         return AboutProxy(store_id=store.store_id, proxy=store.proxy, secret=secret)
     assert store.cluster_id is not None, "a store has a cluster or a proxy"
     return AboutCluster(cluster_id=store.cluster_id, hsm_count=1, is_login=True, password=secret)
+
+
+def _text(circumstances: Circumstances, name: str) -> str | None:
+    value = circumstances.get(name)
+    return value if isinstance(value, str) else None
 
 
 def _unusable(error: OutsideError, job: RequestJob) -> KmsError:

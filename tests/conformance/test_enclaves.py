@@ -52,6 +52,25 @@ def test_a_key_serves_one_image_and_no_other():
         assert ENCLAVE.open(kms.decrypt(CiphertextBlob=blob, Recipient=ENCLAVE.recipient())["CiphertextForRecipient"])
 
 
+def test_an_instance_with_a_nitro_tpm_is_known_by_its_registers():
+    instance = PLATFORM.instance({4: "boot manager", 7: "secure boot"})
+    condition = {"StringEqualsIgnoreCase": {"kms:RecipientAttestation:NitroTPMPCR4": instance.pcr(4)}}
+    allow = {"Effect": "Allow", "Principal": {"AWS": USER}, "Resource": "*"}
+    statements = [
+        {**allow, "Action": ["kms:Encrypt", "kms:PutKeyPolicy"]},
+        {**allow, "Action": "kms:Decrypt", "Condition": condition},
+    ]
+    document = json.dumps({"Version": "2012-10-17", "Statement": statements})
+    with regionsim.serve(regions=["us-east-1"], attestation_roots=[PLATFORM.root_pem]) as world:
+        kms = world.client("kms")
+        key = kms.create_key(Policy=document)["KeyMetadata"]["KeyId"]
+        blob = kms.encrypt(KeyId=key, Plaintext=b"order 4711")["CiphertextBlob"]
+        answer = kms.decrypt(CiphertextBlob=blob, Recipient=instance.recipient())
+        assert instance.open(answer["CiphertextForRecipient"]) == b"order 4711"
+        for other in (PLATFORM.instance({4: "another"}), PLATFORM.enclave("billing 1.0", pcrs={4: "boot manager"})):
+            assert code_of(kms.decrypt, CiphertextBlob=blob, Recipient=other.recipient()) == "AccessDeniedException"
+
+
 def test_roots_come_from_the_command_line_into_every_process(tmp_path):
     (tmp_path / "root.pem").write_text(PLATFORM.root_pem)
     words = ["--regions", "us-east-1,eu-west-1", "--processes", "2", "--attestation-root", str(tmp_path / "root.pem")]

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import ssl
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 import regionsim
 from tests.conformance.xks_proxy import METADATA, Proxy, running
@@ -131,3 +139,33 @@ def test_faults_come_between_kms_and_a_real_proxy(world: Any, proxy: Proxy) -> N
     assert len(proxy.asked) == asked
     kms.encrypt(KeyId=key_id, Plaintext=b"order")
     assert len(proxy.asked) == asked + 1
+
+
+def test_a_certificate_that_nobody_vouches_for_is_a_mistake_of_tls(tmp_path: Path) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .sign(key, SHA256())
+    )
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) + certificate.public_bytes(Encoding.PEM)
+    (tmp_path / "proxy.pem").write_bytes(pem)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "proxy.pem")
+    mistrusted = Proxy(CREDENTIAL["AccessKeyId"], CREDENTIAL["RawSecretAccessKey"])
+    with (
+        running(mistrusted, context),
+        regionsim.serve(regions=["us-east-1"], xks_proxies={ENDPOINT: mistrusted.url}) as world,
+        pytest.raises(ClientError) as error,
+    ):
+        world.client("kms").create_custom_key_store(**STORE)
+    assert code_of(error) == "XksProxyInvalidConfigurationException"
+    assert "cannot establish a TLS connection" in str(error.value)
+    assert not mistrusted.asked

@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import json
 import os
+import ssl
 import threading
 import time
 from collections.abc import Iterator
@@ -99,7 +100,7 @@ def _seconds(amz_date: str) -> float:
 
 
 @contextmanager
-def running(proxy: Proxy) -> Iterator[Proxy]:
+def running(proxy: Proxy, tls: ssl.SSLContext | None = None) -> Iterator[Proxy]:
     """Serve the proxy on a free port of this machine."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -121,7 +122,9 @@ def running(proxy: Proxy) -> Iterator[Proxy]:
             """Say nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    proxy.url = f"http://127.0.0.1:{server.server_port}"
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+    proxy.url = f"{'http' if tls is None else 'https'}://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:

@@ -9,6 +9,7 @@ import pytest
 
 from regionsim.faults.kinds import HsmOffline
 from regionsim.faults.vocabulary import parse_fault
+from regionsim.hsm.key_store_port import ExternallySealed, ProxyRequest
 from regionsim.hsm.simulated_stores import Cluster, ExternalKey, Proxy, SimulatedStores
 from regionsim.kms.errors import ThrottlingException
 from regionsim.kms.outside import Problem
@@ -616,6 +617,27 @@ async def test_a_private_dns_name_is_of_one_store_and_moves_with_the_connectivit
     assert await state(kms, public) == "CONNECTING", "a network is built first"
     await kms.sleep_seconds(241)
     assert await state(kms, public) == "CONNECTED"
+
+
+@one_region()
+async def test_a_proxy_hears_who_asks_and_by_which_way(kms: OneRegion) -> None:
+    key_id = await key_in(kms, await connected(kms, ON_PROXY))
+    asked: list[ProxyRequest] = []
+    port = outside(kms)
+    seal = port.seal
+
+    async def listened(request: ProxyRequest, plaintext: bytes, associated: bytes) -> ExternallySealed:
+        asked.append(request)
+        return await seal(request, plaintext, associated)
+
+    port.seal = listened  # type: ignore[method-assign]
+    way = {"kms:ViaService": "s3.us-east-1.amazonaws.com", "aws:SourceVpce": "vpce-1"}
+    await kms.brings("alice", way, "Encrypt", KeyId=key_id, Plaintext=b"x")
+    await kms.call("alice", "Encrypt", KeyId=key_id, Plaintext=b"x")
+    told = [(request.kms_via_service, request.aws_source_vpce) for request in asked]
+    assert told == [("s3.us-east-1.amazonaws.com", "vpce-1"), (None, None)]
+    assert asked[0].aws_principal_arn.endswith(":user/alice")
+    assert CREDENTIAL["RawSecretAccessKey"] not in repr(asked)
 
 
 @one_region(has_quotas=True)

@@ -3,10 +3,13 @@
     [ {alg: ES384}, {}, payload, signature ]      payload: {module_id, digest, timestamp, pcrs, certificate, cabundle,
                                                             public_key, user_data, nonce}
 
+That of an instance with a NitroTPM has `nitrotpm_pcrs` in place of `pcrs`.
+
 A document is believed when its bundle begins with a root that the Region trusts, each certificate is signed by the one
 before it and valid now, and the last one's key has signed the payload.
 
-Source: AWS Nitro Enclaves, "Verifying the root of trust"; RFC 9052, 4.4 (what is signed).
+Source: AWS Nitro Enclaves, "Verifying the root of trust"; Amazon EC2, "Validate a NitroTPM Attestation Document"; RFC
+9052, 4.4 (what is signed).
 """
 
 from __future__ import annotations
@@ -34,6 +37,8 @@ _ES384 = {1: -35}
 _SIGNATURE_BYTES = 96
 _PCR_BYTES = frozenset({32, 48, 64})
 _PCR_COUNT = 32
+_TPM_PCRS = "nitrotpm_pcrs"
+_TPM_PCR_COUNT = 24
 
 
 class _UnbelievedError(Exception):
@@ -108,10 +113,15 @@ def _require_chain(chain: list[x509.Certificate], roots: Collection[bytes], now:
 
 
 def _attestation(said: dict[Any, Any]) -> Attestation:
-    pcrs: dict[Any, bytes] = said["pcrs"]
-    are_sound = all(index in range(_PCR_COUNT) and len(digest) in _PCR_BYTES for index, digest in pcrs.items())
+    is_tpm = _TPM_PCRS in said
+    pcrs: dict[Any, bytes] = said[_TPM_PCRS] if is_tpm else said["pcrs"]
+    numbers = range(_TPM_PCR_COUNT if is_tpm else _PCR_COUNT)
+    are_sound = all(index in numbers and len(digest) in _PCR_BYTES for index, digest in pcrs.items())
+    is_measured = bool(pcrs) if is_tpm else 0 in pcrs
     module_id = said["module_id"]
-    if said["digest"] != "SHA384" or 0 not in pcrs or not are_sound or not module_id or not isinstance(module_id, str):
+    if said["digest"] != "SHA384" or not is_measured or not are_sound or (is_tpm and "pcrs" in said):
+        raise _UnbelievedError
+    if not module_id or not isinstance(module_id, str):
         raise _UnbelievedError
     recipient_key(said["public_key"])
-    return Attestation(module_id=module_id, pcrs=pcrs, public_key=said["public_key"])
+    return Attestation(module_id=module_id, pcrs=pcrs, public_key=said["public_key"], is_tpm=is_tpm)

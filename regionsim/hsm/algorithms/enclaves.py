@@ -90,6 +90,12 @@ class EnclavePlatform(Confined):
         measures = {index: measure(of) for index, of in sorted({**usual, **(pcrs or {})}.items())}
         return Enclave(self, measures, module_id or f"i-0123456789abcdef0-enc{number:016x}")
 
+    def instance(self, pcrs: Mapping[int, str | bytes], *, module_id: str | None = None) -> Enclave:
+        """An EC2 instance with a NitroTPM, which is attested as enclaves are: by its registers, and no image."""
+        measures = {index: measure(of) for index, of in sorted(pcrs.items())}
+        number = next(self._numbers)
+        return Enclave(self, measures, module_id or f"i-{number:017x}-tpm{number:016x}", is_tpm=True)
+
     def sign(self, said: dict[str, object]) -> bytes:
         """The document that says so: a COSE_Sign1 with this platform's certificates in it."""
         payload = encode({**said, "certificate": self._leaf, "cabundle": self._bundle})
@@ -120,10 +126,13 @@ class EnclavePlatform(Confined):
 
 
 class Enclave(Confined):
-    """One enclave: what was measured of it, and a key pair that it alone has."""
+    """One enclave, or instance: what was measured of it, and a key pair that it alone has."""
 
-    def __init__(self, platform: EnclavePlatform, measures: Mapping[int, bytes], module_id: str) -> None:
+    def __init__(
+        self, platform: EnclavePlatform, measures: Mapping[int, bytes], module_id: str, *, is_tpm: bool = False
+    ) -> None:
         self.module_id = module_id
+        self._registers = "nitrotpm_pcrs" if is_tpm else "pcrs"
         self._platform = platform
         self._measures = measures
 
@@ -133,7 +142,7 @@ class Enclave(Confined):
         return self.pcr(0)
 
     def pcr(self, index: int) -> str:
-        """What `kms:RecipientAttestation:PCR<index>` is compared with."""
+        """What `kms:RecipientAttestation:PCR<index>` (of an instance `NitroTPMPCR<index>`) is compared with."""
         return self._measures[index].hex()
 
     def document(self, *, nonce: bytes | None = None, user_data: bytes | None = None) -> bytes:
@@ -143,7 +152,7 @@ class Enclave(Confined):
                 "module_id": self.module_id,
                 "digest": "SHA384",
                 "timestamp": WallClock().now_ns() // _NS_PER_MS,
-                "pcrs": dict(self._measures),
+                self._registers: dict(self._measures),
                 "public_key": self._key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo),
                 "user_data": user_data,
                 "nonce": nonce,

@@ -11,6 +11,7 @@ from regionsim.hsm.algorithms.attestation import roots_in, verified
 from regionsim.hsm.algorithms.enclaves import EnclavePlatform, measure
 from regionsim.hsm.algorithms.enveloped import enveloped
 from regionsim.kms.errors import ValidationException
+from regionsim.kms.recipients import recipient_facts, recipient_values
 from regionsim.names.mistakes import ConfigError
 from regionsim.runtime.clock import parse_instant
 from regionsim.runtime.entropy import SeededEntropy
@@ -34,6 +35,24 @@ def test_a_document_says_what_was_measured() -> None:
     assert said.pcrs[8].hex() == BILLING.pcr(8) == hashlib.sha384(b"team").hexdigest()
     assert said.pcrs[3].hex() == "ab" * 48
     assert sorted(said.pcrs) == [0, 1, 2, 3, 8]
+
+
+def test_an_instance_with_a_nitro_tpm_is_told_apart_from_an_enclave() -> None:
+    instance = PLATFORM.instance({4: "boot", 7: "secure boot"})
+    said = verified(instance.document(), {PLATFORM.root_der}, NOW_NS)
+    assert said.is_tpm
+    assert said.image_digest is None
+    assert recipient_values(said) == {
+        "kms:RecipientAttestation:NitroTPMPCR4": instance.pcr(4),
+        "kms:RecipientAttestation:NitroTPMPCR7": instance.pcr(7),
+    }
+    assert recipient_facts(said) == {"recipient": {"attestationDocumentModuleId": instance.module_id}}
+    assert "kms:RecipientAttestation:PCR8" in recipient_values(
+        verified(BILLING.document(), {PLATFORM.root_der}, NOW_NS)
+    )
+    for wrong in ({}, {24: "x"}):
+        with pytest.raises(ValidationException):
+            verified(PLATFORM.instance(wrong).document(), {PLATFORM.root_der}, NOW_NS)
 
 
 def test_no_other_root_is_believed_for_it() -> None:
