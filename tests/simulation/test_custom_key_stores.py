@@ -538,16 +538,76 @@ async def test_a_stranger_sees_no_store(kms: OneRegion) -> None:
     assert (denied.code, HOME in denied.message) == ("AccessDeniedException", True)
 
 
-@one_region()
-async def test_keys_in_stores_are_not_rotated_and_make_no_pairs(kms: OneRegion) -> None:
-    key_id = await key_in(kms, await connected(kms, ON_CLUSTER))
-    for operation, more in (
-        ("EnableKeyRotation", {}),
-        ("RotateKeyOnDemand", {}),
-        ("GenerateDataKeyPair", {"KeyPairSpec": "ECC_NIST_P256"}),
+NOT_FOR_STORES: dict[str, dict[str, Any]] = {
+    "DeleteImportedKeyMaterial": {},
+    "DisableKeyRotation": {},
+    "EnableKeyRotation": {},
+    "GenerateDataKeyPair": {"KeyPairSpec": "ECC_NIST_P256"},
+    "GenerateDataKeyPairWithoutPlaintext": {"KeyPairSpec": "ECC_NIST_P256"},
+    "GetKeyRotationStatus": {},
+    "GetParametersForImport": {"WrappingAlgorithm": "RSAES_OAEP_SHA_256", "WrappingKeySpec": "RSA_2048"},
+    "GetPublicKey": {},
+    "ImportKeyMaterial": {
+        "ImportToken": b"x" * 40,
+        "EncryptedKeyMaterial": b"y" * 40,
+        "ExpirationModel": "KEY_MATERIAL_DOES_NOT_EXPIRE",
+    },
+    "ListKeyRotations": {},
+    "ReplicateKey": {"ReplicaRegion": "eu-west-1"},
+    "RotateKeyOnDemand": {},
+    "UpdatePrimaryRegion": {"PrimaryRegion": "eu-west-1"},
+}
+"""What is UnsupportedOperation with a key in a custom key store. Source: KMS API Reference, the operations."""
+
+
+@BACKED
+@one_region(regions=(HERE, "eu-west-1"))
+async def test_what_keys_in_stores_do_not_do(kms: OneRegion, backing: dict[str, Any]) -> None:
+    store_id = await connected(kms, backing)
+    key_id = await key_in(kms, store_id)
+    told = {name: await kms.answer("alice", name, KeyId=key_id, **more) for name, more in NOT_FOR_STORES.items()}
+    assert {name: said.partition(":")[0] for name, said in told.items()} == dict.fromkeys(
+        NOT_FOR_STORES, "UnsupportedOperationException"
+    )
+    origin = "AWS_CLOUDHSM" if backing is ON_CLUSTER else "EXTERNAL_KEY_STORE"
+    assert told["EnableKeyRotation"].endswith(
+        f"{kms.arn(key_id)} origin is {origin} which is not valid for this operation."
+    )
+    more = {"Origin": origin, "CustomKeyStoreId": store_id}
+    more |= {} if backing is ON_CLUSTER else {"XksKeyId": "key-2"}
+    for kind in (
+        {"MultiRegion": True},
+        {"KeySpec": "RSA_2048", "KeyUsage": "SIGN_VERIFY"},
+        {"KeySpec": "HMAC_256", "KeyUsage": "GENERATE_VERIFY_MAC"},
     ):
-        refusal = await kms.refusal("alice", operation, KeyId=key_id, **more)
-        assert refusal.code == "UnsupportedOperationException"
+        assert (await kms.refusal("alice", "CreateKey", **more, **kind)).code == "UnsupportedOperationException"
+    asked = {"NumberOfBytes": 8, "CustomKeyStoreId": store_id}
+    assert (await kms.answer("alice", "GenerateRandom", **asked)).partition(":")[0] == (
+        "ok" if backing is ON_CLUSTER else "UnsupportedOperationException"
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        ({"Origin": "AWS_CLOUDHSM"}, "CustomKeyStoreId is required with Origin AWS_CLOUDHSM."),
+        ({"CustomKeyStoreId": "cks-1"}, "CustomKeyStoreId is not valid with Origin AWS_KMS."),
+        ({"XksKeyId": "k"}, "XksKeyId is not valid with Origin AWS_KMS."),
+        (
+            {"Origin": "EXTERNAL_KEY_STORE", "CustomKeyStoreId": "cks-1"},
+            "XksKeyId is required with Origin EXTERNAL_KEY_STORE.",
+        ),
+        (
+            {"Origin": "AWS_CLOUDHSM", "CustomKeyStoreId": "cks-1", "XksKeyId": "k"},
+            "XksKeyId is not valid with Origin AWS_CLOUDHSM.",
+        ),
+    ],
+)
+@one_region()
+async def test_parameters_of_a_key_in_a_store_that_do_not_fit_together(
+    kms: OneRegion, given: dict[str, Any], text: str
+) -> None:
+    assert await kms.answer("alice", "CreateKey", **given) == f"ValidationException: {text}"
 
 
 @pytest.mark.parametrize(
