@@ -88,20 +88,34 @@ def _ciphertext(stock: Stock, number: int) -> bytes:
 _SIGNATURES: Mapping[str, str] = MappingProxyType(
     {
         "ECC_NIST_P256": "ECDSA_SHA_256",
-        "RSA_2048": "RSASSA_PKCS1_V1_5_SHA_256",
+        "ECC_NIST_P384": "ECDSA_SHA_384",
+        "ECC_NIST_P521": "ECDSA_SHA_512",
+        "ECC_SECG_P256K1": "ECDSA_SHA_256",
         "ECC_NIST_EDWARDS25519": "ED25519_SHA_512",
+        "RSA_2048": "RSASSA_PKCS1_V1_5_SHA_256",
+        "RSA_3072": "RSASSA_PKCS1_V1_5_SHA_256",
+        "RSA_4096": "RSASSA_PKCS1_V1_5_SHA_256",
+        "ML_DSA_44": "ML_DSA_SHAKE_256",
         "ML_DSA_65": "ML_DSA_SHAKE_256",
+        "ML_DSA_87": "ML_DSA_SHAKE_256",
     }
 )
 """Specs that Sign and Verify are measured with, and how. The first one is meant where none is named."""
 
+_MACS = tuple(f"HMAC_{bits}" for bits in (256, 224, 384, 512))
+_MODULI = tuple(f"RSA_{bits}" for bits in (2048, 3072, 4096))
+_CURVES = tuple(f"ECC_NIST_P{bits}" for bits in (256, 384, 521))
+_CAPSULES = tuple(f"ML_KEM_{size}" for size in (768, 512, 1024))
+"""Specs of the other operations; the first one is meant where none is named, but with RSA it always is."""
 
-def _named(operation: str, spec: str) -> str:
-    return operation if spec == next(iter(_SIGNATURES)) else f"{operation}:{spec}"
+
+def _named(operation: str, spec: str, usual: str) -> str:
+    return operation if spec == usual else f"{operation}:{spec}"
 
 
 def _signing(spec: str, algorithm: str) -> tuple[Measured, Measured]:
     message = {"Message": PLAINTEXT, "SigningAlgorithm": algorithm}
+    usual = next(iter(_SIGNATURES))
 
     def sign(key_id: str) -> Parameters:
         return {"KeyId": key_id, **message}
@@ -109,13 +123,13 @@ def _signing(spec: str, algorithm: str) -> tuple[Measured, Measured]:
     key = OwnKey(spec=spec, usage="SIGN_VERIFY", beforehand="Sign", wanted=sign)
     return (
         Measured(
-            name=_named("Sign", spec),
+            name=_named("Sign", spec, usual),
             encryptions=0,
             own_key=key,
             parameters=lambda stock, number: sign(stock.own_key_id),
         ),
         Measured(
-            name=_named("Verify", spec),
+            name=_named("Verify", spec, usual),
             encryptions=0,
             own_key=key,
             parameters=lambda stock, number: {**sign(stock.own_key_id), "Signature": stock.made["Signature"]},
@@ -123,77 +137,100 @@ def _signing(spec: str, algorithm: str) -> tuple[Measured, Measured]:
     )
 
 
-def _mac(key_id: str) -> Parameters:
-    return {"KeyId": key_id, "Message": PLAINTEXT, "MacAlgorithm": "HMAC_SHA_256"}
+def _macs(spec: str) -> tuple[Measured, Measured]:
+    algorithm = spec.replace("HMAC_", "HMAC_SHA_")
+
+    def mac(key_id: str) -> Parameters:
+        return {"KeyId": key_id, "Message": PLAINTEXT, "MacAlgorithm": algorithm}
+
+    key = OwnKey(spec=spec, usage="GENERATE_VERIFY_MAC", beforehand="GenerateMac", wanted=mac)
+    return (
+        Measured(
+            name=_named("GenerateMac", spec, _MACS[0]),
+            encryptions=0,
+            own_key=key,
+            parameters=lambda stock, number: mac(stock.own_key_id),
+        ),
+        Measured(
+            name=_named("VerifyMac", spec, _MACS[0]),
+            encryptions=0,
+            own_key=key,
+            parameters=lambda stock, number: {**mac(stock.own_key_id), "Mac": stock.made["Mac"]},
+        ),
+    )
 
 
-def _rsa(key_id: str) -> Parameters:
-    return {"KeyId": key_id, "EncryptionAlgorithm": "RSAES_OAEP_SHA_256"}
+def _encrypting(spec: str) -> tuple[Measured, Measured]:
+    def oaep(key_id: str) -> Parameters:
+        return {"KeyId": key_id, "EncryptionAlgorithm": "RSAES_OAEP_SHA_256"}
+
+    def encrypt(key_id: str) -> Parameters:
+        return {**oaep(key_id), "Plaintext": PLAINTEXT}
+
+    key = OwnKey(spec=spec, usage="ENCRYPT_DECRYPT", beforehand="Encrypt", wanted=encrypt)
+    return (
+        Measured(
+            name=f"Encrypt:{spec}",
+            encryptions=0,
+            own_key=key,
+            parameters=lambda stock, number: encrypt(stock.own_key_id),
+        ),
+        Measured(
+            name=f"Decrypt:{spec}",
+            encryptions=0,
+            own_key=key,
+            parameters=lambda stock, number: {**oaep(stock.own_key_id), "CiphertextBlob": stock.made["CiphertextBlob"]},
+        ),
+    )
 
 
-def _capsule(key_id: str) -> Parameters:
-    return {"KeyId": key_id, "EncapsulationAlgorithm": "ML_KEM"}
-
-
-_MAC_KEY = OwnKey(spec="HMAC_256", usage="GENERATE_VERIFY_MAC", beforehand="GenerateMac", wanted=_mac)
-_RSA_KEY = OwnKey(
-    spec="RSA_2048",
-    usage="ENCRYPT_DECRYPT",
-    beforehand="Encrypt",
-    wanted=lambda key_id: {**_rsa(key_id), "Plaintext": PLAINTEXT},
-)
-_AGREEING_KEY = OwnKey(spec="ECC_NIST_P256", usage="KEY_AGREEMENT", beforehand="GetPublicKey")
-_KEM_KEY = OwnKey(spec="ML_KEM_768", usage="ENCAPSULATE_DECAPSULATE", beforehand="Encapsulate", wanted=_capsule)
-
-_WITH_OWN_KEYS = (
-    Measured(
-        name="GenerateMac", encryptions=0, own_key=_MAC_KEY, parameters=lambda stock, number: _mac(stock.own_key_id)
-    ),
-    Measured(
-        name="VerifyMac",
+def _agreeing(spec: str) -> Measured:
+    return Measured(
+        name=_named("DeriveSharedSecret", spec, _CURVES[0]),
         encryptions=0,
-        own_key=_MAC_KEY,
-        parameters=lambda stock, number: {**_mac(stock.own_key_id), "Mac": stock.made["Mac"]},
-    ),
-    *(measured for spec, algorithm in _SIGNATURES.items() for measured in _signing(spec, algorithm)),
-    Measured(
-        name="Encrypt:RSA_2048",
-        encryptions=0,
-        own_key=_RSA_KEY,
-        parameters=lambda stock, number: {**_rsa(stock.own_key_id), "Plaintext": PLAINTEXT},
-    ),
-    Measured(
-        name="Decrypt:RSA_2048",
-        encryptions=0,
-        own_key=_RSA_KEY,
-        parameters=lambda stock, number: {**_rsa(stock.own_key_id), "CiphertextBlob": stock.made["CiphertextBlob"]},
-    ),
-    Measured(
-        name="DeriveSharedSecret",
-        encryptions=0,
-        own_key=_AGREEING_KEY,
+        own_key=OwnKey(spec=spec, usage="KEY_AGREEMENT", beforehand="GetPublicKey"),
         parameters=lambda stock, number: {
             "KeyId": stock.own_key_id,
             "KeyAgreementAlgorithm": "ECDH",
             "PublicKey": stock.made["PublicKey"],
         },
-    ),
-    Measured(
-        name="Encapsulate", encryptions=0, own_key=_KEM_KEY, parameters=lambda stock, number: _capsule(stock.own_key_id)
-    ),
-    Measured(
-        name="Decapsulate",
-        encryptions=0,
-        own_key=_KEM_KEY,
-        parameters=lambda stock, number: {
-            **_capsule(stock.own_key_id),
-            "SharedSecretCiphertextBlob": stock.made["SharedSecretCiphertextBlob"],
-        },
-    ),
+    )
+
+
+def _encapsulating(spec: str) -> tuple[Measured, Measured]:
+    def capsule(key_id: str) -> Parameters:
+        return {"KeyId": key_id, "EncapsulationAlgorithm": "ML_KEM"}
+
+    key = OwnKey(spec=spec, usage="ENCAPSULATE_DECAPSULATE", beforehand="Encapsulate", wanted=capsule)
+    return (
+        Measured(
+            name=_named("Encapsulate", spec, _CAPSULES[0]),
+            encryptions=0,
+            own_key=key,
+            parameters=lambda stock, number: capsule(stock.own_key_id),
+        ),
+        Measured(
+            name=_named("Decapsulate", spec, _CAPSULES[0]),
+            encryptions=0,
+            own_key=key,
+            parameters=lambda stock, number: {
+                **capsule(stock.own_key_id),
+                "SharedSecretCiphertextBlob": stock.made["SharedSecretCiphertextBlob"],
+            },
+        ),
+    )
+
+
+_WITH_OWN_KEYS = (
+    *(measured for spec in _MACS for measured in _macs(spec)),
+    *(measured for spec, algorithm in _SIGNATURES.items() for measured in _signing(spec, algorithm)),
+    *(measured for spec in _MODULI for measured in _encrypting(spec)),
+    *(_agreeing(spec) for spec in _CURVES),
+    *(measured for spec in _CAPSULES for measured in _encapsulating(spec)),
     Measured(
         name="GetPublicKey",
         encryptions=0,
-        own_key=_AGREEING_KEY,
+        own_key=OwnKey(spec=_CURVES[0], usage="KEY_AGREEMENT"),
         parameters=lambda stock, number: {"KeyId": stock.own_key_id},
     ),
 )

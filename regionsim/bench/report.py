@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from regionsim.bench.results import BenchResult, ControlPlane, Spread
+from regionsim.bench.results import BenchResult, ControlPlane, OperationCost, Spread
 from regionsim.names.mistakes import ConfigError
 
 _BUSY = 0.2
@@ -33,13 +33,24 @@ def lines(result: BenchResult) -> Iterator[str]:
         yield f"{total.region:<16}{'all':<33}{total.per_second:>9,.0f}"
     yield ""
     yield f"cryptography alone: B0 {_spread(result.plain_us)}, B1 {_spread(result.kept_us)} us of CPU an encryption"
-    yield f"{'operation':<33}{'CPU us a call':>24}{'B0 / call':>24}{'B1 / call':>24}"
-    for cost in result.costs:
-        ratios = "".join(f"{_spread(ratio) if ratio else '-':>24}" for ratio in (cost.of_plain, cost.of_kept))
-        yield f"{cost.operation:<33}{_spread(cost.cpu_us):>24}{ratios}"
+    symmetric = [cost for cost in result.costs if cost.bare_us is None]
+    others = [cost for cost in result.costs if cost.bare_us is not None]
+    if symmetric:
+        yield f"{'operation':<33}{'CPU us a call':>24}{'B0 / call':>24}{'B1 / call':>24}"
+    for cost in symmetric:
+        yield _cost(cost, cost.of_plain, cost.of_kept)
+    if others:
+        yield f"{'with a key of its own':<33}{'CPU us a call':>24}{'cryptography alone us':>24}{'alone / call':>24}"
+    for cost in others:
+        yield _cost(cost, cost.bare_us, cost.of_bare)
     for one in result.operations:
         if one.refused:
             yield f"{one.region}: {one.refused} of {one.calls} {one.operation} were refused; {one.first_refusal}"
+
+
+def _cost(cost: OperationCost, *besides: Spread | None) -> str:
+    told = "".join(f"{_spread(one) if one else '-':>24}" for one in besides)
+    return f"{cost.operation:<33}{_spread(cost.cpu_us):>24}{told}"
 
 
 def control_lines(found: ControlPlane, most_us: float) -> Iterator[str]:
@@ -66,7 +77,10 @@ def _machine(result: BenchResult) -> str:
 
 
 def _spread(spread: Spread) -> str:
-    return f"{spread.median:.3g} ({spread.min:.3g}-{spread.max:.3g})"
+    median, least, most = (
+        f"{one:,.0f}" if one >= 100 else f"{one:.3g}" for one in (spread.median, spread.min, spread.max)
+    )
+    return f"{median} ({least}-{most})"
 
 
 def write_json(result: BenchResult | ControlPlane, where: str) -> None:

@@ -45,12 +45,15 @@ class RegionOperation:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperationCost:
     """One operation over all Regions. `of_plain` and `of_kept` are B0's and B1's cost over the call's own: 1 would be
-    a service that costs nothing; None for an operation that encrypts nothing."""
+    a service that costs nothing; None for an operation that encrypts nothing. One that has a key of its own has
+    `bare_us`, what its cryptography costs alone, and `of_bare`, that over the call's own."""
 
     operation: str
     cpu_us: Spread
     of_plain: Spread | None
     of_kept: Spread | None
+    bare_us: Spread | None = None
+    of_bare: Spread | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ from regionsim import __version__
 from regionsim.accounts.directory import Directory
 from regionsim.accounts.model import Account, NamedPolicy, User
 from regionsim.authorization.policy import PolicyKind, parse_policy
+from regionsim.bench.bare import bare_calls, bare_cost_ns
 from regionsim.bench.ceiling import Ceiling, measure_ceiling
 from regionsim.bench.load import Load, Tally
 from regionsim.bench.operations import OPERATIONS, Measured
@@ -60,6 +61,7 @@ class _Bench:
         self._tallies = {(name, region): Tally() for name in settings.operations for region in settings.regions}
         self._rates: dict[tuple[str, str], list[float]] = {key: [] for key in self._tallies}
         self._costs: dict[str, list[float]] = {name: [] for name in settings.operations}
+        self._bare: dict[str, list[float]] = {}
         self._called_ns = 0
 
     async def main(self, folder: Path) -> BenchResult:
@@ -90,11 +92,15 @@ class _Bench:
             await load.prepare_for(operations)
         for operation in operations:
             await self._call(operation, loads, _WARM_UP_NS, {load.region.name: Tally() for load in loads})
+        bare = bare_calls(operations, simulation.entropy.stream("bare"))
+        self._bare = {name: [] for name in bare}
         for number in range(ROUNDS):
             self._ceilings.append(measure_ceiling(simulation.entropy.stream("ceiling"), _CEILING_COUNT))
             for index, operation in enumerate(operations):
                 share = (number * len(operations) + index) / (ROUNDS * len(operations))
                 self._on_progress(share, operation.name)
+                if operation.name in bare:
+                    self._bare[operation.name].append(bare_cost_ns(bare[operation.name], self._slice_ns))
                 await self._round(operation, loads)
         self._on_progress(1.0, "")
 
@@ -161,11 +167,14 @@ class _Bench:
     def _cost(self, operation: Measured) -> OperationCost:
         costs, count = self._costs[operation.name], operation.encryptions
         pairs = list(zip(self._ceilings, costs, strict=True))
+        bare = self._bare.get(operation.name)
         return OperationCost(
             operation=operation.name,
             cpu_us=Spread.of([cost / _NS_PER_US for cost in costs]),
             of_plain=Spread.of([count * ceiling.plain_ns / cost for ceiling, cost in pairs]) if count else None,
             of_kept=Spread.of([count * ceiling.kept_ns / cost for ceiling, cost in pairs]) if count else None,
+            bare_us=None if bare is None else Spread.of([cost / _NS_PER_US for cost in bare]),
+            of_bare=None if bare is None else Spread.of([one / cost for one, cost in zip(bare, costs, strict=True)]),
         )
 
     def _total(self, region: str) -> RegionTotal:

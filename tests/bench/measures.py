@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import os
+import shutil
+import subprocess
 import tempfile
 from pathlib import Path
 
@@ -73,6 +77,8 @@ def one_round() -> dict[str, float]:
         "call": simulated_call(),
         "bare call": simulated_call(has_invariants=False),
         "64 callers": service_call(64),
+        "signatures": signatures_a_second(),
+        "openssl signatures": openssl_signatures_a_second(),
         "1 caller": service_call(1),
         "job": hsm_job(),
         **decision_costs(),
@@ -132,6 +138,21 @@ def service_call(callers: int) -> float:
     """One Encrypt through the door of a Region in real time, with that many callers."""
     result = run_bench(BenchSettings(operations=("Encrypt",), seconds=0.5, concurrency=callers))
     return result.costs[0].cpu_us.median
+
+
+def signatures_a_second() -> float:
+    """RSA-2048 signatures of one Region in real time, with 64 callers, on all the processors that its HSMs take."""
+    result = run_bench(BenchSettings(operations=("Sign:RSA_2048",), seconds=1.0, concurrency=64))
+    return result.operations[0].per_second.median
+
+
+def openssl_signatures_a_second() -> float:
+    """The same of `openssl speed`, one process for each processor; not a number where there is no openssl."""
+    if shutil.which("openssl") is None:
+        return math.nan
+    command = ["openssl", "speed", "-multi", str(os.cpu_count() or 1), "-seconds", "1", "rsa2048"]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return float(told.split()[-2])
 
 
 def hsm_job() -> float:
