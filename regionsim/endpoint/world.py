@@ -262,7 +262,9 @@ class LiveWorld:
         """Play the scenario's timeline, and tell it as it happens."""
         scenario = self.settings.scenario
         assert scenario is not None, "the settings refuse it"
-        transcript = Transcript(scenario.world.regions, lambda line: self._tell(str(line)))
+        transcript = Transcript(
+            scenario.world.regions, lambda line: self._tell(str(line)), operations=scenario.asked_operations
+        )
         self.simulation.trace.add_sink(transcript.watch, WATCHED)
         player = self.player = Player(scenario, self.simulation, Ledger(), transcript)
         await player.play()

@@ -313,6 +313,12 @@ class Scenario:
     """What is odd in the file, and no mistake."""
 
     @property
+    def asked_operations(self) -> frozenset[str]:
+        """The operations of KMS and of services that steps call."""
+        calls = {step.call.operation for step in self.steps if isinstance(step, CallStep)}
+        return frozenset(calls | {step.request.operation for step in self.steps if isinstance(step, AskStep)})
+
+    @property
     def every_workload(self) -> tuple[Workload | ServiceWorkload, ...]:
         """Those of KMS's own callers, and those of services' users."""
         return (*self.workloads.values(), *self.service_workloads.values())

@@ -185,7 +185,7 @@ class _Run:
         self._seed = seed
         self._trace = trace
         self._ledger = Ledger()
-        self._transcript = Transcript(scenario.world.regions, options.on_line)
+        self._transcript = Transcript(scenario.world.regions, options.on_line, operations=scenario.asked_operations)
         ground = virtual_ground(
             seed=seed,
             start_at_ns=scenario.world.start_at_ns,

@@ -9,7 +9,7 @@ one instant stand in the order of the world's Regions, so the text is the same w
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from regionsim.kms.situation import Happening
@@ -19,6 +19,8 @@ from regionsim.runtime.trace import Event
 
 _REGION_WIDTH = 15
 _EVENT_WIDTH = 19
+"""What KMS and services do by themselves has no longer names."""
+
 _NS_PER_MS = 1_000_000
 _GATHER_NS = 60_000_000_000
 """How long a line about many keys waits for more of them, at most."""
@@ -40,16 +42,17 @@ WATCHED = frozenset({_KEY_STORE, _SERVICE, *_HAPPENINGS, *_FAULTS, *_LIVES, "key
 
 
 class Line(NamedTuple):
-    """One line: instant of the run, Region (empty: none), what happened, about what."""
+    """One line: instant of the run, Region (empty: none), what happened, about what; and how wide what happened is."""
 
     at_ns: int
     region: str
     event: str
     subject: str
+    event_width: int = _EVENT_WIDTH
 
     def __str__(self) -> str:
         region, event = self.region or "-", self.event
-        return f"{clock(self.at_ns)}  {region:<{_REGION_WIDTH}} {event:<{_EVENT_WIDTH}} {self.subject}".rstrip()
+        return f"{clock(self.at_ns)}  {region:<{_REGION_WIDTH}} {event:<{self.event_width}} {self.subject}".rstrip()
 
 
 def clock(at_ns: int) -> str:
@@ -76,9 +79,17 @@ def _keys(count: object) -> str:
 
 
 class Transcript:
-    """Collects the lines of a run. `on_line` sees each as it happens."""
+    """Collects the lines of a run. `on_line` sees each as it happens; `operations` are those that steps call, for the
+    width of their column."""
 
-    def __init__(self, regions: tuple[str, ...], on_line: Callable[[Line], None] | None = None) -> None:
+    def __init__(
+        self,
+        regions: tuple[str, ...],
+        on_line: Callable[[Line], None] | None = None,
+        *,
+        operations: Iterable[str] = (),
+    ) -> None:
+        self._event_width = max((_EVENT_WIDTH, *map(len, operations)))
         self._rank = {region: rank for rank, region in enumerate(("", *regions))}
         self._on_line = on_line
         self._lines: list[Line] = []
@@ -99,7 +110,7 @@ class Transcript:
         self._add(at_ns, region, event, subject)
 
     def _add(self, at_ns: int, region: str, event: str, subject: str) -> None:
-        line = Line(at_ns, region, event, subject)
+        line = Line(at_ns, region, event, subject, self._event_width)
         self._lines.append(line)
         if self._on_line is not None:
             self._on_line(line)

@@ -81,3 +81,15 @@ def test_a_workload_is_told_when_its_answers_change():
         (3, "w: ok"),
         (4, "w: ConnectTimeout"),
     ]
+
+
+def test_the_column_of_operations_is_as_wide_as_the_longest_that_steps_call():
+    longest = "GenerateDataKeyPairWithoutPlaintext"
+    transcript = Transcript(("us-east-1",), operations=("Encrypt", longest))
+    transcript.add(0, "us-east-1", longest, "alice: ok")
+    transcript.add(1, "us-east-1", "Encrypt", "alice: ok")
+    first, second = map(str, transcript.lines)
+    assert first.index("alice") == second.index("alice")
+    narrow = Transcript(("us-east-1",), operations=("Encrypt",))
+    narrow.add(1, "us-east-1", "Encrypt", "alice: ok")
+    assert str(narrow.lines[0]) == str(Line(1, "us-east-1", "Encrypt", "alice: ok"))
