@@ -8,18 +8,41 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import field
+from enum import StrEnum
 from types import MappingProxyType
 
 from regionsim.names.dataclass import dataclass
 
 
+class UserState(StrEnum):
+    """Whether KMS can log into a cluster as its crypto user."""
+
+    READY = "ready"
+    MISSING = "missing"
+    LOGGED_IN = "logged_in"
+    """By somebody else."""
+    LOCKED_OUT = "locked_out"
+
+
+class SubnetState(StrEnum):
+    """Whether KMS can reach a cluster through its subnets."""
+
+    READY = "ready"
+    MISSING = "missing"
+    FULL = "full"
+    """No address is free in one of them."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterPlan:
-    """A CloudHSM cluster. `password` and `trust_anchor` None: any will do. Clusters of one `backup` are related."""
+    """A CloudHSM cluster. `password` and `trust_anchor` None: any will do. Clusters of one `backup` are related; None:
+    to every one that says nothing of it either."""
 
     hsms: int = 2
     is_active: bool = True
-    backup: str = "one for all"
+    backup: str | None = None
+    kmsuser: UserState = UserState.READY
+    subnets: SubnetState = SubnetState.READY
     password: str | None = field(default=None, repr=False)
     trust_anchor: str | None = field(default=None, repr=False)
 

@@ -11,7 +11,7 @@ Source: ours; KMS Developer Guide, "CloudHSM key stores" and "External key store
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import field, replace
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
@@ -19,11 +19,11 @@ from regionsim.faults.active import ActiveFaults
 from regionsim.faults.keepers import Keeper, KeeperKind, KeeperRule
 from regionsim.faults.kinds import ProxyAnswer, ServiceState
 from regionsim.hsm.algorithms.key_pair import Draws
-from regionsim.hsm.algorithms.symmetric import AES_KEY_BYTES, GCM_NONCE_BYTES, AeadKey
-from regionsim.hsm.confined import Confined
+from regionsim.hsm.algorithms.symmetric import AES_KEY_BYTES, GCM_NONCE_BYTES
 from regionsim.hsm.domain import DomainState
 from regionsim.hsm.keeper_backup import Kept
-from regionsim.hsm.keeper_plans import NO_PLANS, ClusterPlan, KeeperPlans, ProxyPlan
+from regionsim.hsm.keeper_plans import NO_PLANS, KeeperPlans
+from regionsim.hsm.keepers import Cluster, ExternalKey, Proxy, cluster_of, proxy_of
 from regionsim.hsm.key_store_port import PROXY_DEADLINE_NS, ExternallySealed, ProxyRequest
 from regionsim.hsm.memory import HsmMemory
 from regionsim.hsm.replication_keys import ReplicationRegistry
@@ -41,7 +41,6 @@ from regionsim.kms.outside import (
     Problem,
     Word,
 )
-from regionsim.names.dataclass import dataclass
 from regionsim.names.mistakes import ConfigError
 from regionsim.runtime.clock import ReadableClock
 from regionsim.runtime.entropy import Entropy, Stream
@@ -71,50 +70,6 @@ _SERVICE_PROBLEMS: Mapping[ServiceState, Problem] = MappingProxyType(
 )
 
 
-@dataclass(slots=True, kw_only=True)
-class Cluster:
-    """One CloudHSM cluster. `password` and `trust_anchor` None: any will do. `certificate` says which clusters are
-    related."""
-
-    is_active: bool = True
-    is_reachable: bool = True
-    hsm_count: int = 2
-    certificate: str = "one for all"
-    password: str | None = None
-    trust_anchor: str | None = None
-    user_problem: Problem | None = None
-    memory: HsmMemory | None = None
-
-
-@dataclass(slots=True, kw_only=True)
-class Proxy:
-    """One external key store proxy, with the keys behind it. `secret` None: any will do. `problem` is what every
-    question to it comes to.
-
-    `has_any_key`: a key that is asked for and not there is made; else only those that it `offers`, which may be off.
-    """
-
-    latency_ns: int = 20 * _MS
-    is_reachable: bool = True
-    is_healthy: bool = True
-    is_sound: bool = True
-    secret: str | None = None
-    problem: Problem | None = None
-    has_any_key: bool = True
-    offers: Mapping[str, bool] = field(default_factory=dict)
-    keys: dict[str, ExternalKey] = field(default_factory=dict)
-
-
-class ExternalKey(Confined):
-    """An AES-256 key of somebody else's key manager."""
-
-    __slots__ = ("aead", "is_enabled")
-
-    def __init__(self, raw: bytes, *, is_enabled: bool = True) -> None:
-        self.aead = AeadKey(raw)
-        self.is_enabled = is_enabled
-
-
 class SimulatedStores:
     """Everything that backs custom key stores in one Region. What `over_http` knows of is asked there, in real time."""
 
@@ -133,8 +88,8 @@ class SimulatedStores:
         self._save: Callable[[Kept], None] | None = None
         self._faults = faults
         self._on_fault_met = on_fault_met
-        self.clusters = {name: _cluster(plan) for name, plan in plans.clusters.items()}
-        self.proxies = {address: _proxy(plan) for address, plan in plans.proxies.items()}
+        self.clusters = {name: cluster_of(plan) for name, plan in plans.clusters.items()}
+        self.proxies = {address: proxy_of(plan) for address, plan in plans.proxies.items()}
         self.makes_what_is_missing = not plans.only_these
         self._services = plans.services
         self._region = region
@@ -339,19 +294,21 @@ class SimulatedStores:
         if cluster is None:
             return Problem.CLUSTER_NOT_FOUND
         related = None if asked.related_to is None else self._cluster(asked.related_to)
+        others = {self.clusters[other].certificate for other in asked.others if other in self.clusters}
         rule = self._rule(KeeperKind.CLUSTER, asked.cluster_id)
         is_locked_out = asked.is_login and self._rule(KeeperKind.USER, asked.cluster_id).is_locked_out
         found = {
             Problem.CLUSTER_NOT_ACTIVE: not cluster.is_active,
             Problem.NETWORK_ERRORS: not cluster.is_reachable or rule.is_unreachable,
             Problem.NOT_RELATED: related is not None and related.certificate != cluster.certificate,
+            Problem.CLUSTER_SHARES_BACKUP: cluster.certificate in others - {None},
             Problem.WRONG_TRUST_ANCHOR: _differs(asked.trust_anchor, cluster.trust_anchor),
             Problem.INSUFFICIENT_CLOUDHSM_HSMS: cluster.hsm_count - rule.lost_hsms < asked.hsm_count,
             Problem.USER_LOCKED_OUT: is_locked_out,
             Problem.INVALID_CREDENTIALS: asked.is_login and cluster.password not in (None, asked.password),
         }
         first = next((problem for problem, is_so in found.items() if is_so), None)
-        return first or (cluster.user_problem if asked.is_login else None)
+        return first or ((cluster.subnet_problem or cluster.user_problem) if asked.is_login else None)
 
     def _proxy(self, settings: ProxySettings) -> Proxy | None:
         if settings.address not in self.proxies and self.makes_what_is_missing:
@@ -397,20 +354,6 @@ class SimulatedStores:
         if problem is not None:
             raise OutsideError(problem)
         return self.proxies[request.proxy.address].keys[request.xks_key_id]
-
-
-def _cluster(plan: ClusterPlan) -> Cluster:
-    return Cluster(
-        is_active=plan.is_active,
-        hsm_count=plan.hsms,
-        certificate=plan.backup,
-        password=plan.password,
-        trust_anchor=plan.trust_anchor,
-    )
-
-
-def _proxy(plan: ProxyPlan) -> Proxy:
-    return Proxy(latency_ns=plan.latency_ns, secret=plan.secret, has_any_key=plan.keys is None, offers=plan.keys or {})
 
 
 def _differs(given: str | None, wanted: str | None) -> bool:

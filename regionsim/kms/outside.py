@@ -15,6 +15,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from regionsim.kms.errors import (
+    CloudHsmClusterInUseException,
     CloudHsmClusterInvalidConfigurationException,
     CloudHsmClusterNotActiveException,
     CloudHsmClusterNotFoundException,
@@ -48,6 +49,9 @@ class Problem(StrEnum):
     USER_LOCKED_OUT = "USER_LOCKED_OUT"
     USER_LOGGED_IN = "USER_LOGGED_IN"
     USER_NOT_FOUND = "USER_NOT_FOUND"
+    SUBNET_NOT_FOUND = "SUBNET_NOT_FOUND"
+    INSUFFICIENT_FREE_ADDRESSES = "INSUFFICIENT_FREE_ADDRESSES_IN_SUBNET"
+    CLUSTER_SHARES_BACKUP = "CLUSTER_SHARES_BACKUP"
     WRONG_TRUST_ANCHOR = "WRONG_TRUST_ANCHOR"
     NOT_RELATED = "NOT_RELATED"
     XKS_PROXY_ACCESS_DENIED = "XKS_PROXY_ACCESS_DENIED"
@@ -73,8 +77,8 @@ class Problem(StrEnum):
 class AboutCluster:
     """Can a store be, or be made, on that cluster? What is None is not asked about.
 
-    `related_to`: the cluster that it shall replace. `hsm_count`: how many active HSMs it must have. `is_login`: does it
-    let `kmsuser` in with that password?
+    `related_to`: the cluster that it shall replace. `others`: those of the account's other stores. `hsm_count`: how
+    many active HSMs it must have. `is_login`: does it let `kmsuser` in with that password?
     """
 
     cluster_id: str
@@ -83,6 +87,7 @@ class AboutCluster:
     is_login: bool = False
     password: str | None = field(default=None, repr=False)
     related_to: str | None = None
+    others: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,6 +142,7 @@ _REFUSALS: Mapping[Problem, type[KmsError]] = MappingProxyType(
         Problem.INSUFFICIENT_CLOUDHSM_HSMS: CloudHsmClusterInvalidConfigurationException,
         Problem.WRONG_TRUST_ANCHOR: IncorrectTrustAnchorException,
         Problem.NOT_RELATED: CloudHsmClusterNotRelatedException,
+        Problem.CLUSTER_SHARES_BACKUP: CloudHsmClusterInUseException,
         Problem.XKS_PROXY_ACCESS_DENIED: XksProxyIncorrectAuthenticationCredentialException,
         Problem.XKS_PROXY_NOT_AUTHENTICATED: XksProxyIncorrectAuthenticationCredentialException,
         Problem.XKS_PROXY_INVALID_CONFIGURATION: XksProxyInvalidConfigurationException,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from enum import StrEnum
 from types import MappingProxyType
 
-from regionsim.hsm.keeper_plans import ClusterPlan, KeeperPlans, ProxyPlan, ServicePlan
+from regionsim.hsm.keeper_plans import ClusterPlan, KeeperPlans, ProxyPlan, ServicePlan, SubnetState, UserState
 from regionsim.names.ids import is_account_id
 from regionsim.scenario import read
 from regionsim.scenario.errors import quoted
@@ -50,7 +51,9 @@ def _cluster(entry: Entry, findings: Findings) -> tuple[str, ClusterPlan]:
     return name, ClusterPlan(
         hsms=read.whole_number(found["hsms"], "hsms", least=0, most=_MOST_HSMS) if "hsms" in found else usual.hsms,
         is_active=_switch(found, "active", usual=True),
-        backup=_text(found, "backup") or usual.backup,
+        backup=_text(found, "backup"),
+        kmsuser=UserState(_choice(found, "kmsuser", UserState)),
+        subnets=SubnetState(_choice(found, "subnets", SubnetState)),
         password=_text(found, "password"),
         trust_anchor=_text(found, "trust_anchor"),
     )
@@ -93,6 +96,12 @@ def _service(entry: Entry, findings: Findings) -> tuple[str, ServicePlan]:
 
 def _text(found: dict[str, Node], name: str) -> str | None:
     return read.text(found[name], name) if name in found else None
+
+
+def _choice(found: dict[str, Node], name: str, states: type[StrEnum]) -> str:
+    """The state that is said; the first one where nothing is."""
+    known = tuple(state.value for state in states)
+    return read.choice(found[name], name, known) if name in found else known[0]
 
 
 def _switch(found: dict[str, Node], name: str, *, usual: bool) -> bool:

@@ -12,6 +12,7 @@ from regionsim.accounts.changes import IAM_ACTIONS, IamAction
 from regionsim.client.settings import RetryMode
 from regionsim.faults.active import HEAL_ALL
 from regionsim.faults.words import ACTED_ON, FAULT_WORDS, FaultWord, Kind, Parameter
+from regionsim.hsm.keeper_plans import SubnetState, UserState
 from regionsim.hsm.profiles import PROFILES
 from regionsim.kms.key_specs import KeySpec, KeyUsage
 from regionsim.kms.model import Shape, ShapeType, model
@@ -154,6 +155,8 @@ def _world() -> dict[str, Schema]:
         Takes.CLUSTERS: _by_name(_mapping(CLUSTER)),
         Takes.PROXIES: _by_name(_mapping(PROXY)),
         Takes.VPC_SERVICES: _by_name(_mapping(VPC_SERVICE)),
+        Takes.KMSUSER: {"enum": [state.value for state in UserState]},
+        Takes.SUBNETS: {"enum": [state.value for state in SubnetState]},
         Takes.EXTERNAL_KEYS: _by_name({"enum": ["enabled", "disabled"]}),
         Takes.ROOTS: {"type": "array", "items": {"type": ["string", "object"]}},
         Takes.ENCLAVES: _by_name(_mapping(ENCLAVE)),

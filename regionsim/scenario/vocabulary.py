@@ -76,6 +76,8 @@ class Takes(StrEnum):
     PROXIES = "proxies"
     VPC_SERVICES = "vpcServices"
     EXTERNAL_KEYS = "externalKeys"
+    KMSUSER = "kmsuser"
+    SUBNETS = "subnets"
     ROOTS = "roots"
     ENCLAVES = "enclaves"
     MEASURES = "measures"
@@ -162,7 +164,9 @@ CLUSTER = _keys(
     _key("active", Takes.SWITCH, "whether it is initialised and active; true by default"),
     _key("password", Takes.TEXT, "that of kmsuser; by default any will do"),
     _key("trust_anchor", Takes.TEXT, "its trust anchor certificate; by default any will do"),
-    _key("backup", Takes.TEXT, "clusters of one backup are related; by default all are"),
+    _key("backup", Takes.TEXT, "clusters of one backup are related, and only one is in use; by default all are"),
+    _key("kmsuser", Takes.KMSUSER, "the crypto user that KMS logs in as; ready by default"),
+    _key("subnets", Takes.SUBNETS, "the cluster's subnets; ready by default"),
 )
 PROXY = _keys(
     _key("latency", Takes.DURATION, "about how long it takes to answer; 20ms by default"),

@@ -24,6 +24,7 @@ from regionsim.authorization.circumstances import NONE, Circumstances
 from regionsim.authorization.policy import Policy, PolicyKind, parse_policy
 from regionsim.authorization.principals import Principal
 from regionsim.faults.verdicts import DiskDraws, DiskOutcome, DiskVerdict
+from regionsim.hsm.keeper_plans import NO_PLANS, KeeperPlans
 from regionsim.kms.errors import KmsError
 from regionsim.kms.key import KeyState, KmsKey
 from regionsim.kms.plan import Call
@@ -245,6 +246,7 @@ def one_region(
     profile: str = "aws-like",
     grant_delay: float = 0,
     attestation_roots: Callable[[], frozenset[bytes]] = frozenset,
+    keepers: KeeperPlans = NO_PLANS,
 ) -> Callable[[Test], Callable[..., None]]:
     """Run an async test on the virtual loop in a world of its own; its first parameter is the world."""
 
@@ -258,6 +260,7 @@ def one_region(
                 hsm_profile=profile,
                 grant_delay_ns=int(grant_delay * SECOND),
                 attestation_roots=attestation_roots(),
+                keepers=keepers,
             )
             run_virtual(_within(world, tmp_path, test, parameters))
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from regionsim.faults.kinds import CloudHsmOutage, Fault, ServiceState, XksVpcServiceBroken
-from regionsim.hsm.simulated_stores import Cluster, ExternalKey, Proxy
+from regionsim.hsm.keepers import Cluster, ExternalKey, Proxy
 from regionsim.kms.outside import Problem
 from tests.simulation.key_stores import (
     ADDRESS,

@@ -9,8 +9,9 @@ import pytest
 
 from regionsim.faults.kinds import HsmOffline
 from regionsim.faults.vocabulary import parse_fault
+from regionsim.hsm.keepers import Cluster, ExternalKey, Proxy
 from regionsim.hsm.key_store_port import ExternallySealed, ProxyRequest
-from regionsim.hsm.simulated_stores import Cluster, ExternalKey, Proxy, SimulatedStores
+from regionsim.hsm.simulated_stores import SimulatedStores
 from regionsim.kms.errors import ThrottlingException
 from regionsim.kms.outside import Problem
 from tests.simulation.key_stores import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from regionsim.hsm.domain import DOMAIN_KEY_RETENTION_DAYS
-from regionsim.hsm.simulated_stores import Cluster
+from regionsim.hsm.keepers import Cluster
 from regionsim.hsm.tokens import domain_key_id_of
 from regionsim.region import calendar
 from tests.simulation.key_stores import CLUSTER, ON_CLUSTER

@@ -6,6 +6,7 @@ Source: KMS API Reference, the operations of these names; the texts are UNVERIFI
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -86,7 +87,7 @@ class CreateCustomKeyStore(Operation[CreateCustomKeyStoreRequest]):
             raise LimitExceededException(f"The limit of {STORES_PER_ACCOUNT} custom key stores is reached.")
         _require_free(store, others)
         plan = Plan(call=call, request=request, region=view.region, now_ns=view.now_ns, key_store=store)
-        asked = _asked(view, plan, _question_about(store, request.secret, is_new=True))
+        asked = _asked(view, plan, _question_about(store, request.secret, others))
         return _sealing(asked, request.secret)
 
     def answer(self, plan: Plan[CreateCustomKeyStoreRequest], answer: HsmAnswer | None) -> Outcome:
@@ -256,7 +257,7 @@ class UpdateCustomKeyStore(Operation[UpdateCustomKeyStoreRequest]):
         plan = replace(plan, besides=_moved(view, store, changed))
         if not request.changes_cluster and not request.changes_proxy:
             return plan
-        asked = _asked(view, plan, _question_about(changed, request.secret, is_new=False, before=store))
+        asked = _asked(view, plan, _question_about(changed, request.secret, others, before=store))
         return _sealing(asked, request.secret)
 
     def answer(self, plan: Plan[UpdateCustomKeyStoreRequest], answer: HsmAnswer | None) -> Outcome:
@@ -318,20 +319,22 @@ def _require_free(store: KeyStore, others: tuple[KeyStore, ...]) -> None:
         )
 
 
-def _question_about(store: KeyStore, secret: str | None, *, is_new: bool, before: KeyStore | None = None) -> Inquiry:
-    """What must be known of a store's backing before it is made or changed. A proxy behind a VPC endpoint service is
-    asked from the first change on: a new store only needs the service."""
+def _question_about(
+    store: KeyStore, secret: str | None, others: Sequence[KeyStore], *, before: KeyStore | None = None
+) -> Inquiry:
+    """What must be known of a store's backing before it is made, or (`before`) changed. A proxy behind a VPC endpoint
+    service is asked from the first change on: a new store only needs the service."""
     if store.proxy is not None:
-        is_public = store.proxy.connectivity == PUBLIC
-        if is_new and not is_public:
+        if before is None and store.proxy.connectivity != PUBLIC:
             return AboutService(proxy=store.proxy)
         return AboutProxy(store_id=store.store_id, proxy=store.proxy, secret=secret)
     assert store.cluster_id is not None, "a store has a cluster or a proxy"
     has_moved = before is not None and before.cluster_id != store.cluster_id
     return AboutCluster(
         cluster_id=store.cluster_id,
-        trust_anchor=store.trust_anchor if is_new else None,
+        trust_anchor=store.trust_anchor if before is None else None,
         related_to=before.cluster_id if before is not None and has_moved else None,
+        others=tuple(other.cluster_id for other in others if other.cluster_id is not None),
     )
 
 

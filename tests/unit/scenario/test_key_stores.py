@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from regionsim.hsm.keeper_plans import ClusterPlan, KeeperPlans, ProxyPlan, ServicePlan
+from regionsim.hsm.keeper_plans import ClusterPlan, KeeperPlans, ProxyPlan, ServicePlan, SubnetState, UserState
 from regionsim.scenario.errors import ScenarioError
 from regionsim.scenario.load import read_scenario
 
@@ -17,7 +17,7 @@ key_stores: %s
 WHOLE = """
   only_these: true
   clusters:
-    cluster-2a3b4c5d6e7: {hsms: 3, active: false, password: secret-password, trust_anchor: anchor, backup: ours}
+    cluster-2a3b4c5d6e7: {hsms: 3, active: false, password: secret-password, trust_anchor: anchor, backup: ours, kmsuser: locked_out, subnets: full}
     cluster-3b4c5d6e7f2: {}
   proxies:
     "https://a.example/kms/xks/v1": {latency: 5ms, secret: s3cret-of-proxy, keys: {one: enabled, two: disabled}}
@@ -33,7 +33,13 @@ def test_all_of_it() -> None:
     assert plans == KeeperPlans(
         clusters={
             "cluster-2a3b4c5d6e7": ClusterPlan(
-                hsms=3, is_active=False, password="secret-password", trust_anchor="anchor", backup="ours"
+                hsms=3,
+                is_active=False,
+                password="secret-password",
+                trust_anchor="anchor",
+                backup="ours",
+                kmsuser=UserState.LOCKED_OUT,
+                subnets=SubnetState.FULL,
             ),
             "cluster-3b4c5d6e7f2": ClusterPlan(),
         },
@@ -71,6 +77,7 @@ def test_nothing_is_said_by_default() -> None:
         ("{clusters: {cluster-2a3b4c5d6e7: {hsm: 1}}}", "cluster-2a3b4c5d6e7 has no key 'hsm'; did you mean 'hsms'?"),
         ("{clusters: {cluster-2a3b4c5d6e7: {hsms: 29}}}", "hsms must be from 0 to 28"),
         ("{clusters: {cluster-2a3b4c5d6e7: {active: 1}}}", "active must be true or false"),
+        ("{clusters: {cluster-2a3b4c5d6e7: {kmsuser: gone}}}", "kmsuser cannot be 'gone'; "),
         ("{proxies: {keys.example.com: {}}}", "'keys.example.com' is no proxy's address; write endpoint and path"),
         ('{proxies: {"https://a.example": {}}}', "'https://a.example' is no proxy's address"),
         ('{proxies: {"https://a.example/kms/xks/v1": {keys: {a: on}}}}', "a key cannot be 'on'; "),
