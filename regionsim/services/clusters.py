@@ -185,7 +185,7 @@ class Ecr(Keeper[Held]):
         repository = self.thing(asked, "RepositoryName", "RepositoryNotFoundException")
         for grant_id in repository.grants:
             given = {"KeyId": repository.key_arn, "GrantId": grant_id}
-            await asked.kms.as_identity("RetireGrant", repository.user, **given)
+            await asked.kms.for_user("RetireGrant", **given)  # whoever deletes it needs kms:RetireGrant
         del self.things[asked.region, asked.text("RepositoryName")]
         return {}
 

@@ -1,6 +1,7 @@
 """Amazon EBS volumes and the EC2 instances that they are attached to.
 
-    CreateVolume     GenerateDataKeyWithoutPlaintext (64 bytes: AES-256-XTS has two keys), context aws:ebs:id
+    CreateVolume     GenerateDataKeyWithoutPlaintext (64 bytes: AES-256-XTS has two keys), context aws:ebs:id;
+                     of a snapshot nothing, but under another key ReEncrypt
     AttachVolume     CreateGrant for the instance's identity, on behalf of the user; Decrypt as that identity
     DetachVolume     RetireGrant as that identity; the key is forgotten with the hardware's memory
     CreateSnapshot   nothing: the snapshot has the volume's wrapped key
@@ -121,10 +122,10 @@ class Ec2(Service):
         volume, source = asked.text("VolumeId"), asked.optional("SnapshotId")
         if source is not None:
             snapshot = _of_region(self._snapshots, source, asked.region, "InvalidSnapshot.NotFound")
-            key = snapshot if asked.optional("KmsKeyId") is None else None
-            if key is not None:  # the data key goes on; KMS is asked when the volume is attached
-                self._volumes[volume] = _copied(snapshot)
-                return {"VolumeId": volume, "State": "available"}
+            is_other = asked.optional("KmsKeyId") is not None
+            # Under the same key the data key goes on, and KMS is asked when the volume is attached.
+            self._volumes[volume] = await self._moved(asked, volume, snapshot) if is_other else _copied(snapshot)
+            return {"VolumeId": volume, "State": "available"}
         self._volumes[volume] = await self._new(asked, volume, self.key(asked, "KmsKeyId"))
         return {"VolumeId": volume, "State": "available"}
 
@@ -134,6 +135,20 @@ class Ec2(Service):
             KeyId=key.identifier,
             NumberOfBytes=_VOLUME_KEY_BYTES,
             EncryptionContext={"aws:ebs:id": bound_to},
+        )
+        return _Encrypted(
+            region=asked.region, key=key, key_arn=made["KeyId"], blob=made["CiphertextBlob"], bound_to=bound_to
+        )
+
+    async def _moved(self, asked: Asked, bound_to: str, source: _Encrypted) -> _Encrypted:
+        """The data key of a snapshot, for a volume under another key."""
+        key = self.key(asked, "KmsKeyId")
+        made = await asked.kms.for_user(
+            "ReEncrypt",
+            CiphertextBlob=source.blob,
+            SourceEncryptionContext=source.context,
+            DestinationKeyId=key.identifier,
+            DestinationEncryptionContext={"aws:ebs:id": bound_to},
         )
         return _Encrypted(
             region=asked.region, key=key, key_arn=made["KeyId"], blob=made["CiphertextBlob"], bound_to=bound_to

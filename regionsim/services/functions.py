@@ -2,6 +2,7 @@
 
     Lambda      CreateFunction   CreateGrant for the execution role, Encrypt, for the user
                 Invoke           Decrypt as that role at a cold start; a warm container has the variables
+                GetFunctionConfiguration   Decrypt for the user;  DeleteFunction: RetireGrant as the role
     CloudTrail  CreateTrail, DeliverLogFile   GenerateDataKey as the service, for each file
     Logs        AssociateKmsKey, PutLogEvents, GetLogEvents   GenerateDataKey, Decrypt as `logs.REGION.amazonaws.com`
 
@@ -32,7 +33,9 @@ WARM_NS = 600_000_000_000
 class _Function:
     role: Principal
     context: Mapping[str, str]
+    key_arn: str
     blob: bytes = field(repr=False)
+    grant_id: str
     token: str = field(repr=False)
     warm_until_ns: int = 0
 
@@ -49,7 +52,12 @@ class Lambda(Worded):
     throttled = "TooManyRequestsException"
     unavailable = "ServiceException"
     takes = MappingProxyType(
-        {"CreateFunction": Takes(("FunctionName",), ("KMSKeyArn",)), "Invoke": Takes(("FunctionName",))}
+        {
+            "CreateFunction": Takes(("FunctionName",), ("KMSKeyArn",)),
+            "Invoke": Takes(("FunctionName",)),
+            "GetFunctionConfiguration": Takes(("FunctionName",)),
+            "DeleteFunction": Takes(("FunctionName",)),
+        }
     )
 
     def __init__(self, premises: Premises) -> None:
@@ -57,7 +65,12 @@ class Lambda(Worded):
         self._functions: dict[tuple[str, str], _Function] = {}
 
     def handlers(self) -> dict[str, Handler]:
-        return {"CreateFunction": self._create, "Invoke": self._invoke}
+        return {
+            "CreateFunction": self._create,
+            "Invoke": self._invoke,
+            "GetFunctionConfiguration": self._configuration,
+            "DeleteFunction": self._delete,
+        }
 
     def begin_load(self, workload: str, given: Mapping[str, Any]) -> list[Load]:
         return [Load("CreateFunction", {"FunctionName": workload, "KMSKeyArn": given.get("key")})]
@@ -81,14 +94,17 @@ class Lambda(Worded):
             Constraints={"EncryptionContextSubset": context},
         )
         self._functions[asked.region, name] = _Function(
-            role=role, context=context, blob=made["CiphertextBlob"], token=granted["GrantToken"]
+            role=role,
+            context=context,
+            key_arn=made["KeyId"],
+            blob=made["CiphertextBlob"],
+            grant_id=granted["GrantId"],
+            token=granted["GrantToken"],
         )
         return {"State": "Active"}
 
     async def _invoke(self, asked: Asked) -> dict[str, Any]:
-        function = self._functions.get((asked.region, asked.text("FunctionName")))
-        if function is None:
-            raise ServiceError("ResourceNotFoundException", f"Function not found: {asked.text('FunctionName')}")
+        function = self._function(asked)
         if function.warm_until_ns <= now_ns():
             await asked.kms.as_identity(
                 "Decrypt",
@@ -99,6 +115,25 @@ class Lambda(Worded):
             )
         function.warm_until_ns = now_ns() + WARM_NS
         return {"StatusCode": 200}
+
+    async def _configuration(self, asked: Asked) -> dict[str, Any]:
+        """Whoever looks at the variables decrypts them with permissions of their own."""
+        function = self._function(asked)
+        await asked.kms.for_user("Decrypt", CiphertextBlob=function.blob, EncryptionContext=dict(function.context))
+        return {"State": "Active"}
+
+    async def _delete(self, asked: Asked) -> dict[str, Any]:
+        function = self._function(asked)
+        given = {"KeyId": function.key_arn, "GrantId": function.grant_id}
+        await asked.kms.as_identity("RetireGrant", function.role, **given)
+        del self._functions[asked.region, asked.text("FunctionName")]
+        return {}
+
+    def _function(self, asked: Asked) -> _Function:
+        found = self._functions.get((asked.region, asked.text("FunctionName")))
+        if found is None:
+            raise ServiceError("ResourceNotFoundException", f"Function not found: {asked.text('FunctionName')}")
+        return found
 
 
 @dataclass(slots=True, kw_only=True)

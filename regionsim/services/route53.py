@@ -1,13 +1,15 @@
 """Amazon Route 53 DNSSEC signing: the key-signing key of a zone is a KMS key in us-east-1, wherever the zone is used.
 
-    CreateKeySigningKey   DescribeKey, GetPublicKey, Sign, all as the service `dnssec-route53.amazonaws.com`
+    CreateKeySigningKey   DescribeKey, CreateGrant, GetPublicKey, Sign, as the service `dnssec-route53.amazonaws.com`
+    DeleteKeySigningKey   RetireGrant
     SignZone              Sign: the DNSKEY record set, before its signature expires (Route 53 does so by itself)
     ResolveZone           what a validating resolver gets: NOERROR, or SERVFAIL once the signature has expired
 
 A key that cannot be used leaves the key-signing key ACTION_NEEDED, and the zone valid until its signature expires.
 
 Source: Route 53 Developer Guide, "Configuring DNSSEC signing in Amazon Route 53", "Working with customer managed keys
-for DNSSEC"; RFC 4034. How long a signature holds is ours, and that renewing is a request of its own.
+for DNSSEC"; RFC 4034. How long a signature holds is ours, that renewing is a request of its own, and what
+the grant is for that Route 53 wants to be allowed to make (UNVERIFIED).
 """
 
 from __future__ import annotations
@@ -26,12 +28,14 @@ from regionsim.services.service import Asked, Handler, Load, ServiceError, Takes
 KEY_REGION = "us-east-1"
 SIGNATURE_HOLDS_NS = 7 * 86_400_000_000_000
 
+_PRINCIPAL = "dnssec-route53.amazonaws.com"
 _WANTED = ("ECC_NIST_P256", "SIGN_VERIFY")
 
 
 @dataclass(slots=True, kw_only=True)
 class _Zone:
     key_arn: str
+    grant_id: str
     valid_until_ns: int
     status: str = "ACTIVE"
 
@@ -50,6 +54,7 @@ class Route53(Worded):
     takes = MappingProxyType(
         {
             "CreateKeySigningKey": Takes(("HostedZoneId", "KeyManagementServiceArn")),
+            "DeleteKeySigningKey": Takes(("HostedZoneId",)),
             "SignZone": Takes(("HostedZoneId",)),
             "GetDNSSEC": Takes(("HostedZoneId",)),
             "ResolveZone": Takes(("HostedZoneId",)),
@@ -61,11 +66,12 @@ class Route53(Worded):
         self._zones: dict[str, _Zone] = {}
 
     def principal(self, region: str) -> str:
-        return "dnssec-route53.amazonaws.com"
+        return _PRINCIPAL
 
     def handlers(self) -> dict[str, Handler]:
         return {
             "CreateKeySigningKey": self._create,
+            "DeleteKeySigningKey": self._delete,
             "SignZone": self._renew,
             "GetDNSSEC": self._status,
             "ResolveZone": self._resolve,
@@ -91,9 +97,19 @@ class Route53(Worded):
         metadata = found["KeyMetadata"]
         if (metadata["KeySpec"], metadata["KeyUsage"]) != _WANTED:
             raise ServiceError("InvalidKMSArn", f"{' and '.join(_WANTED)} are wanted of a key-signing key's KMS key.")
+        granted = await asked.kms.as_itself(
+            "CreateGrant",
+            source_arn=source,
+            at=KEY_REGION,
+            KeyId=key_arn,
+            GranteePrincipal=_PRINCIPAL,
+            RetiringPrincipal=_PRINCIPAL,
+            Operations=["DescribeKey", "GetPublicKey", "Sign"],
+        )
         await asked.kms.as_itself("GetPublicKey", source_arn=source, at=KEY_REGION, KeyId=key_arn)
         await _sign(asked, zone, key_arn)
-        self._zones[zone] = _Zone(key_arn=key_arn, valid_until_ns=now_ns() + SIGNATURE_HOLDS_NS)
+        valid_until_ns = now_ns() + SIGNATURE_HOLDS_NS
+        self._zones[zone] = _Zone(key_arn=key_arn, grant_id=granted["GrantId"], valid_until_ns=valid_until_ns)
         return {"State": "ACTIVE"}
 
     async def _renew(self, asked: Asked) -> dict[str, Any]:
@@ -106,6 +122,14 @@ class Route53(Worded):
             raise
         zone.status, zone.valid_until_ns = "ACTIVE", now_ns() + SIGNATURE_HOLDS_NS
         return {"State": zone.status}
+
+    async def _delete(self, asked: Asked) -> dict[str, Any]:
+        """The zone is signed no more; what it signed last holds as long as it holds."""
+        zone, source = self._zone(asked), _arn(asked.text("HostedZoneId"))
+        given = {"KeyId": zone.key_arn, "GrantId": zone.grant_id}
+        await asked.kms.as_itself("RetireGrant", source_arn=source, at=KEY_REGION, **given)
+        del self._zones[asked.text("HostedZoneId")]
+        return {}
 
     async def _status(self, asked: Asked) -> dict[str, Any]:
         return {"State": self._zone(asked).status}

@@ -2,6 +2,8 @@
 
     CreateSecret, PutSecretValue   GenerateDataKey, context SecretARN and SecretVersionId
     GetSecretValue                 Decrypt, the same context
+    UpdateSecret (KmsKeyId)        GenerateDataKey, Decrypt with SecretVersionId = RequestToValidateKeyAccess; then for
+                                   each version Decrypt under the old key, GenerateDataKey under the new one
     ReplicateSecretToRegions       Decrypt here, GenerateDataKey there, under the key of there
     PutParameter                   Encrypt (Advanced: GenerateDataKey), context PARAMETER_ARN
     GetParameter                   Decrypt
@@ -13,7 +15,7 @@ Guide, "How AWS Systems Manager Parameter Store uses AWS KMS". Names of versions
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import field, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -47,6 +49,7 @@ class Secrets(Worded):
     takes = MappingProxyType(
         {
             "CreateSecret": Takes(("Name",), ("SecretString", "KmsKeyId")),
+            "UpdateSecret": Takes(("SecretId",), ("KmsKeyId", "SecretString")),
             "PutSecretValue": Takes(("SecretId",), ("SecretString",)),
             "GetSecretValue": Takes(("SecretId",)),
             "ReplicateSecretToRegions": Takes(("SecretId", "Region"), ("KmsKeyId",)),
@@ -56,10 +59,12 @@ class Secrets(Worded):
     def __init__(self, premises: Premises) -> None:
         super().__init__(premises)
         self._secrets: dict[tuple[str, str], _Wrapped] = {}
+        self._previous: dict[tuple[str, str], _Wrapped] = {}
 
     def handlers(self) -> dict[str, Handler]:
         return {
             "CreateSecret": self._create,
+            "UpdateSecret": self._update,
             "PutSecretValue": self._put,
             "GetSecretValue": self._get,
             "ReplicateSecretToRegions": self._replicate,
@@ -88,8 +93,30 @@ class Secrets(Worded):
         name, old = asked.text("SecretId"), self._secret(asked)
         value = asked.optional("SecretString") or ""
         made = await self._new(asked, name, old.key, value, old.number + 1, asked.region)
+        self._previous[asked.region, name] = old
         self._secrets[asked.region, name] = made
         return {"VersionId": made.context["SecretVersionId"]}
+
+    async def _update(self, asked: Asked) -> dict[str, Any]:
+        """Another key, for the versions AWSCURRENT and AWSPREVIOUS; another value, if there is one."""
+        name, there = asked.text("SecretId"), asked.region
+        if asked.optional("KmsKeyId") is not None:
+            current, key = self._secret(asked), self.key(asked, "KmsKeyId")
+            await _validate(asked, key, current.context["SecretARN"])
+            previous = self._previous.get((there, name))
+            if previous is not None:
+                self._previous[there, name] = await self._under(asked, previous, key)
+            self._secrets[there, name] = await self._under(asked, current, key)
+        return await self._put(asked) if asked.optional("SecretString") is not None else {}
+
+    async def _under(self, asked: Asked, version: _Wrapped, key: ServiceKey) -> _Wrapped:
+        """A version, encrypted anew under another key."""
+        context = dict(version.context)
+        await asked.kms.for_user("Decrypt", CiphertextBlob=version.blob, EncryptionContext=context)
+        made = await asked.kms.for_user(
+            "GenerateDataKey", KeyId=key.identifier, KeySpec="AES_256", EncryptionContext=context
+        )
+        return replace(version, blob=made["CiphertextBlob"], key=key)
 
     async def _get(self, asked: Asked) -> dict[str, Any]:
         held = self._secret(asked)
@@ -116,6 +143,18 @@ class Secrets(Worded):
         if found is None:
             raise ServiceError("ResourceNotFoundException", "Secrets Manager can't find the specified secret.")
         return found
+
+
+async def _validate(asked: Asked, key: ServiceKey, arn: str) -> None:
+    """May the caller use the key? What comes of it is thrown away.
+
+    Source: Secrets Manager User Guide, "Secret encryption and decryption in AWS Secrets Manager" (validate access).
+    """
+    context = {"SecretARN": arn, "SecretVersionId": "RequestToValidateKeyAccess"}
+    made = await asked.kms.for_user(
+        "GenerateDataKey", KeyId=key.identifier, KeySpec="AES_256", EncryptionContext=context
+    )
+    await asked.kms.for_user("Decrypt", CiphertextBlob=made["CiphertextBlob"], EncryptionContext=context)
 
 
 class Ssm(Worded):

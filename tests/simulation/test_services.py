@@ -193,6 +193,13 @@ FOR_ROUTE_53 = {
     "Resource": "*",
     "Condition": {"ArnLike": {"aws:SourceArn": "arn:aws:route53:::hostedzone/*"}},
 }
+GRANTS_FOR_ROUTE_53 = {
+    "Effect": "Allow",
+    "Principal": {"Service": "dnssec-route53.amazonaws.com"},
+    "Action": "kms:CreateGrant",
+    "Resource": "*",
+    "Condition": {"Bool": {"kms:GrantIsForAWSResource": "true"}},
+}
 OWNER = {"Effect": "Allow", "Principal": {"AWS": HOME}, "Action": "kms:*", "Resource": "*"}
 
 
@@ -203,9 +210,9 @@ async def signing_key(kms: OneRegion, *statements: dict[str, Any], spec: str = "
 
 @one_region()
 async def test_a_zone_is_signed_by_route_53_itself(kms: OneRegion) -> None:
-    world, key = CloudWorld(kms), await signing_key(kms, FOR_ROUTE_53)
+    world, key = CloudWorld(kms), await signing_key(kms, FOR_ROUTE_53, GRANTS_FOR_ROUTE_53)
     created = await world.does("route53", "CreateKeySigningKey", KeyManagementServiceArn=key, **ZONE)
-    assert created.calls == ("DescribeKey", "GetPublicKey", "Sign")
+    assert created.calls == ("DescribeKey", "CreateGrant", "GetPublicKey", "Sign")
     assert {record["userIdentity"]["invokedBy"] for record in await world.trail()} == {"dnssec-route53.amazonaws.com"}
     await kms.call("alice", "DisableKey", KeyId=key)
     await world.error("route53", "SignZone", **ZONE)
@@ -221,6 +228,7 @@ async def test_a_zone_is_signed_by_route_53_itself(kms: OneRegion) -> None:
 @one_region()
 async def test_a_key_that_cannot_sign_a_zone(kms: OneRegion) -> None:
     world = CloudWorld(kms)
-    for key in (await signing_key(kms), await signing_key(kms, FOR_ROUTE_53, spec="ECC_NIST_P384")):
+    p384 = await signing_key(kms, FOR_ROUTE_53, GRANTS_FOR_ROUTE_53, spec="ECC_NIST_P384")
+    for key in (await signing_key(kms), await signing_key(kms, FOR_ROUTE_53), p384):
         given = {"KeyManagementServiceArn": key, **ZONE}
         assert await world.error("route53", "CreateKeySigningKey", **given) == "InvalidKMSArn"
