@@ -55,6 +55,7 @@ class Eks(Keeper[_Cluster]):
     name = "eks"
     via = "eks"
     managed = "eks"
+    offers_owned = True
     default_key = AWS_OWNED
     well = "ACTIVE"
     other = "InvalidRequestException"
@@ -122,6 +123,7 @@ class Ecr(Keeper[Held]):
     name = "ecr"
     via = "ecr"
     managed = "ecr"
+    offers_owned = True
     other = "KmsException"
     denied = "KmsException"
     throttled = "KmsException"

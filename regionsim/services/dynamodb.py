@@ -33,6 +33,7 @@ class DynamoDb(Worded):
     name = "dynamodb"
     via = "dynamodb"
     managed = "dynamodb"
+    offers_owned = True
     default_key = AWS_OWNED
     well = "ACTIVE"
     other = "InaccessibleEncryptionCredentials"

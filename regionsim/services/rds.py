@@ -28,6 +28,7 @@ class Rds(Keeper[Database]):
     name = "rds"
     via = "rds"
     managed = "rds"
+    offers_owned = True
     well = AVAILABLE
     other = "KMSKeyNotAccessibleFault"
     denied = "KMSKeyNotAccessibleFault"

@@ -49,6 +49,7 @@ class S3(Service):
     name = "s3"
     via = "s3"
     managed = "s3"
+    offers_owned = True
     takes = MappingProxyType(
         {
             "CreateBucket": Takes(("Bucket",), ("KMSMasterKeyID", "SSEAlgorithm", "BucketKeyEnabled")),

@@ -14,7 +14,7 @@ from regionsim.names.regions import partition_of
 from regionsim.runtime.entropy import Stream
 from regionsim.runtime.tasks import now_ns
 from regionsim.services.door import Clients, KmsDoor, KmsFailure
-from regionsim.services.keys import ServiceKey, chosen_key
+from regionsim.services.keys import AWS_OWNED, ServiceKey, chosen_key
 from regionsim.services.premises import Premises
 
 _KEY_PARAMETERS = frozenset(
@@ -109,6 +109,8 @@ class Service(ABC):
     """What follows `alias/aws/` in the name of its AWS managed key."""
     default_key: ClassVar[str | None] = None
     """The key of who chooses none; None: the AWS managed key."""
+    offers_owned: ClassVar[bool] = False
+    """Whether its users can leave everything to a key that AWS owns."""
     takes: ClassVar[Mapping[str, Takes]]
     """Its operations. The first parameter of each names the resource that it is about."""
     well: ClassVar[str] = "ok"
@@ -198,8 +200,10 @@ class Service(ABC):
         """What its user sees of a failure of KMS."""
 
     def key(self, asked: Asked, name: str, region: str | None = None) -> ServiceKey:
-        """The key that a parameter names."""
+        """The key that a parameter names. Errors: ServiceError where AWS owns none for this service's users."""
         given = asked.optional(name) or self.default_key
+        if given == AWS_OWNED and not self.offers_owned:
+            raise ServiceError("ValidationException", f"{self.name} offers its users no key that AWS owns.")
         return chosen_key(given, service=self.name, region=region or asked.region, managed=self.managed)
 
 

@@ -114,6 +114,7 @@ class Sqs(_Stream):
     name = "sqs"
     via = "sqs"
     managed = "sqs"
+    offers_owned = True
     default_key = AWS_OWNED
     context_name = "aws:sqs:arn"
     resource = ""

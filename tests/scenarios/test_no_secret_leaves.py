@@ -36,6 +36,7 @@ NOTHING_REPLICATED = frozenset(
         "custom-key-store-disconnect",
         "database-that-lost-its-key",
         "deletion-found-by-a-service",
+        "each-kind-of-key",
         "ebs-volume-will-not-attach",
         "external-key-manager-outage",
         "key-agreement",
