@@ -59,6 +59,11 @@ class Chaos:
         self.latency_ms = 0
         self._stream = stream
 
+    @property
+    def is_on(self) -> bool:
+        """True when there is a rule, or an effect."""
+        return bool(self.rules or self.latency_ms)
+
     async def meet(self, service: str, region: str, operation: str, request_id: str) -> HttpResponse | None:
         """Wait as long as the effects say; then the answer of the first rule that strikes, or None."""
         if self.latency_ms:

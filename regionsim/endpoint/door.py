@@ -85,6 +85,8 @@ class Door:
     def _meet(self, region: str) -> None:
         """Errors: Hangup, Stalled, when a fault is in the way."""
         simulation = self.simulation
+        if not simulation.faults.by_name and simulation.regions[region].is_up:
+            return
         simulation.fault_tally.met(simulation.faults.names_making_unreachable(region))
         match self._verdict(region):
             case CallVerdict.STALL:

@@ -19,11 +19,16 @@ MAX_CANONICAL_BYTES = 8192
 """The largest canonical form. Source: UNVERIFIED (ours): the AWS Encryption SDK's limit."""
 
 
+_NONE = bytes(2)
+
+
 def canonical(context: Mapping[str, str]) -> bytes:
     """The canonical bytes of `context`: equal for equal contexts, and for no others.
 
     Errors: ValidationException when they would be too many, or when a name or value is not Unicode text.
     """
+    if not context:
+        return _NONE
     try:
         pairs = sorted((name.encode(), value.encode()) for name, value in context.items())
     except UnicodeEncodeError:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
+from functools import lru_cache
 from types import MappingProxyType
 
 from regionsim.names.dataclass import dataclass
@@ -148,6 +149,7 @@ def is_mac(spec: KeySpec) -> bool:
     return USES[spec][0].usage is KeyUsage.GENERATE_VERIFY_MAC
 
 
+@lru_cache
 def use_of(spec: KeySpec, usage: KeyUsage) -> Use | None:
     """The use of `spec` for `usage`, or None when the two are not compatible."""
     return next((use for use in USES[spec] if use.usage is usage), None)

@@ -29,10 +29,15 @@ class Arn:
     @classmethod
     def parse(cls, text: str) -> Arn | None:
         """The ARN that `text` is, or None when it is none (no exception: most callers branch on it)."""
-        fields = text.split(":", 5)
-        if len(fields) != 6 or fields[0] != "arn" or not fields[1] or not fields[2] or not fields[5]:
-            return None
-        return cls(partition=fields[1], service=fields[2], region=fields[3], account=fields[4], resource=fields[5])
+        return _parsed(text) if text.startswith("arn:") else None
+
+
+@lru_cache(maxsize=4096)
+def _parsed(text: str) -> Arn | None:
+    fields = text.split(":", 5)
+    if len(fields) != 6 or not fields[1] or not fields[2] or not fields[5]:
+        return None
+    return Arn(partition=fields[1], service=fields[2], region=fields[3], account=fields[4], resource=fields[5])
 
 
 @lru_cache(maxsize=16_384)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import uuid
+from functools import lru_cache
 
 _SINGLE_REGION = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _MULTI_REGION = re.compile(r"mrk-[0-9a-f]{32}")
@@ -32,6 +33,7 @@ def new_uuid(sixteen_bytes: bytes) -> str:
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
 
 
+@lru_cache(maxsize=16_384)
 def is_key_id(text: str) -> bool:
     """True for a well-formed key id, single-Region or multi-Region."""
     return bool(_SINGLE_REGION.fullmatch(text) or _MULTI_REGION.fullmatch(text))

@@ -31,23 +31,26 @@ class Charge(StrEnum):
     """Nothing: it is in nobody's bill."""
 
 
+_DEAR = frozenset(spec for spec in KeySpec if not (is_symmetric(spec) or is_mac(spec) or spec is KeySpec.RSA_2048))
+_PRICED_APART = frozenset({GenerateDataKeyPair, ReEncrypt, CreateBackingKey, ImportMaterial, ForRecipient})
+
+
 def charge_of(job: HsmJob, keys: Sequence[KmsKey] = ()) -> Charge | None:
     """The price of the request that asked for the job with those keys; None for the usual one."""
     if keys and keys[0].account == OWNED_KEYS_ACCOUNT:
         return Charge.AWS_OWNED
+    if type(job) not in _PRICED_APART:
+        return Charge.ASYMMETRIC if _is_dear(getattr(job, "spec", KeySpec.SYMMETRIC_DEFAULT)) else None
     match job:
         case GenerateDataKeyPair(spec=spec):
             return Charge.RSA_DATA_KEY_PAIR if spec.startswith("RSA") else Charge.ECC_DATA_KEY_PAIR
         case ReEncrypt(source_spec=source, destination_spec=destination):
             return Charge.ASYMMETRIC if _is_dear(source) or _is_dear(destination) else None
-        case CreateBackingKey() | ImportMaterial():
-            return None
         case ForRecipient(job=inner):
             return charge_of(inner)
         case _:
-            spec = getattr(job, "spec", KeySpec.SYMMETRIC_DEFAULT)
-            return Charge.ASYMMETRIC if _is_dear(spec) else None
+            return None
 
 
 def _is_dear(spec: KeySpec) -> bool:
-    return not (is_symmetric(spec) or is_mac(spec) or spec is KeySpec.RSA_2048)
+    return spec in _DEAR

@@ -434,7 +434,7 @@ class Region:
             regions=self.regions,
             source_ip=call.source_ip,
             user_agent=call.user_agent,
-            keys_being_made=serving.host.keys_being_made(call.caller.account),
+            keys_being_made=serving.host.keys_being_made(call.caller.account) if serving.operation.is_mutation else 0,
             fresh=self._requests.bytes(16) if serving.operation.needs_fresh else b"",
             grant_delay_ns=self.grant_delay_ns,
             grant_tokens=call.parameters.get("GrantTokens", ()),

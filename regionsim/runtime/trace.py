@@ -109,12 +109,14 @@ class _Sinks(dict[str, tuple[Sink, ...]]):
 class Trace:
     """The events of a run: counted, hashed, the latest kept, each handed to the sinks.
 
-    `has_digest=False` is for real time, where no two runs are equal: no lines are written, and nothing is hashed.
+    `has_digest=False` is for real time, where no two runs are equal: no lines are written, and nothing is hashed. With
+    `recent_count=0` besides, an event that nobody wants to hear is only counted.
     """
 
     def __init__(self, now: Callable[[], int], *, recent_count: int = 2000, has_digest: bool = True) -> None:
         self._now = now
         self._has_digest = has_digest
+        self._keeps_nothing = not has_digest and not recent_count
         self._recent: deque[Event] = deque(maxlen=recent_count)
         self._unhashed: list[str] = []
         self._hash = hashlib.sha256()
@@ -125,6 +127,9 @@ class Trace:
     def emit(self, region: str, kind: str, /, **fields: FieldValue) -> None:
         """Note an event at this instant. Fields are not called `t_ns`, `region` or `kind`, and never hold bytes."""
         assert _RESERVED.isdisjoint(fields), f"an event's own {sorted(_RESERVED)} are no fields"
+        if self._keeps_nothing and not self._sinks[kind]:
+            self._hashed_count += 1
+            return
         # What Event(...) does, without its call: every call of a run is told of five times.
         event = _new_tuple(Event, (self._now(), region, kind, fields))
         if self._has_digest:

@@ -146,7 +146,7 @@ def live_ground(
     return Ground(
         clock=truth,
         entropy=entropy,
-        trace=Trace(tasks.now_ns, has_digest=False),
+        trace=Trace(tasks.now_ns, has_digest=False, recent_count=0),
         folder=folder,
         connection="threaded",
         is_durable=is_durable,

@@ -22,6 +22,7 @@ from regionsim.kms.key_policies import stored_policy
 from regionsim.names.mistakes import ConfigError
 from regionsim.runtime.loop import run_real_time
 from regionsim.runtime.tasks import now_ns, sleep
+from regionsim.runtime.trace import Event
 from regionsim.simulation.simulation import Simulation
 from tests.simulation.key_stores import ON_CLUSTER, ON_PROXY
 from tests.simulation.live_world import POLICY, call, live_simulation
@@ -264,10 +265,11 @@ def test_a_domain_that_cannot_be_saved_is_not_rotated(tmp_path: Path) -> None:
 def test_a_sealing_key_that_was_made_is_told_of_once(tmp_path: Path) -> None:
     async def told() -> list[object]:
         simulation = live_simulation(tmp_path, (US,))
+        made: list[Event] = []
+        simulation.trace.add_sink(made.append, ("sealing_key_made",))
         await simulation.start()
         await simulation.stop()
         simulation.close_hsms()
-        made = [event for event in simulation.trace.recent(100) if event.kind == "sealing_key_made"]
         return [event.fields for event in made]
 
     assert run_real_time(told()) == [{"file": "seal.key"}]
