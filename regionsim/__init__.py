@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from regionsim.scenario.errors import ScenarioError
     from regionsim.scenario.results import RunResult, Verdict
     from regionsim.scenario.run import run
+    from regionsim.services.story import KmsRefusal, StoryWorld, run_story
 
 __version__ = "0.1.0"
 
@@ -27,13 +28,16 @@ __all__ = [
     "ConfigError",
     "Enclave",
     "EnclavePlatform",
+    "KmsRefusal",
     "RegionsimError",
     "RunResult",
     "ScenarioError",
     "ServedWorld",
+    "StoryWorld",
     "Verdict",
     "__version__",
     "run",
+    "run_story",
     "serve",
 ]
 
@@ -41,12 +45,15 @@ _HOMES = {
     "ConfigError": "regionsim.names.mistakes",
     "Enclave": "regionsim.hsm.algorithms.enclaves",
     "EnclavePlatform": "regionsim.hsm.algorithms.enclaves",
+    "KmsRefusal": "regionsim.services.story",
     "RegionsimError": "regionsim.names.mistakes",
     "RunResult": "regionsim.scenario.results",
     "ScenarioError": "regionsim.scenario.errors",
     "ServedWorld": "regionsim.endpoint.background",
+    "StoryWorld": "regionsim.services.story",
     "Verdict": "regionsim.scenario.results",
     "run": "regionsim.scenario.run",
+    "run_story": "regionsim.services.story",
     "serve": "regionsim.endpoint.background",
 }
 
