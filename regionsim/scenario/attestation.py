@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 DOCUMENT, ENVELOPE = "AttestationDocument", "CiphertextForRecipient"
 """The blobs that may be written as an enclave's."""
 
+PEM = "pem"
 _MOST_PCRS = 32
 
 
@@ -65,19 +66,26 @@ def named_enclave(node: Node, enclaves: Mapping[str, Enclave]) -> Enclave:
     return enclaves[name]
 
 
+def pem_text(node: Node) -> str:
+    """The text of a root: as it stands, under `pem:`, or in the file that `file:` names."""
+    if not isinstance(node, MappingNode):
+        return read.text(node, "a root")
+    if list(node.entries) == [PEM]:
+        return read.text(node.entries[PEM].value, PEM)
+    if list(node.entries) != ["file"]:
+        raise node.position.error("a root is no mapping of this kind", "write its PEM as text, or file: root.pem")
+    name = read.text(node.entries["file"].value, "file")
+    path = Path(node.position.path).parent / name
+    if not path.is_file():
+        raise node.position.error(f"there is no file {quoted(str(path))}", "it is looked for beside the scenario")
+    return read_source(path, str(path))
+
+
 def _roots(node: Node) -> frozenset[bytes]:
     from regionsim.hsm.algorithms.attestation import roots_in
 
     try:
-        if isinstance(node, MappingNode) and list(node.entries) == ["file"]:
-            name = read.text(node.entries["file"].value, "file")
-            path = Path(node.position.path).parent / name
-            if not path.is_file():
-                raise node.position.error(
-                    f"there is no file {quoted(str(path))}", "it is looked for beside the scenario"
-                )
-            return roots_in(read_source(path, str(path)), f"the file {quoted(name)}")
-        return roots_in(read.text(node, "a root"), "this")
+        return roots_in(pem_text(node), "this")
     except ConfigError as mistake:
         what, _, hint = str(mistake).partition("; ")
         raise node.position.error(what, hint) from None

@@ -1,4 +1,4 @@
-"""A scenario's text with the policies of its `file:` words in place of them, so that it can be played anywhere.
+"""A scenario's text with the policies and roots of its `file:` words in place of them: it can be played anywhere.
 
 Everything else stays as its author wrote it, comments included.
 """
@@ -9,11 +9,15 @@ import json
 from collections.abc import Iterator
 
 from regionsim.names.dataclass import dataclass
+from regionsim.scenario.attestation import PEM, pem_text
 from regionsim.scenario.nodes import Entry, MappingNode, Node, ScalarNode, SequenceNode, plain
 from regionsim.scenario.policies import document
 
 _HOLD_POLICIES = frozenset({"Policy", "policy", "policies", "boundary", "trust", "session_policy", "scps"})
 """The keys under which a mapping with nothing but `file:` is a policy, or a list may have such mappings."""
+
+
+_ROOTS = "roots"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,33 +33,35 @@ class _Cut:
 def with_policies_embedded(text: str, root: Node) -> str:
     """The text of the scenario `root`, with every policy file's content where the file was named."""
     lines = text.splitlines(keepends=True)
-    cuts = [_cut(entry, lines) for entry in _files(root, is_policy=False)]
+    cuts = [_cut(entry, lines, is_root=is_root) for entry, is_root in _files(root, under="")]
     for cut in sorted(cuts, key=lambda cut: (cut.line, cut.begin), reverse=True):
         line = lines[cut.line]
         lines[cut.line] = line[: cut.begin] + cut.text + line[cut.end :]
     return "".join(lines)
 
 
-def _files(node: Node, *, is_policy: bool) -> Iterator[Entry]:
-    """The `file:` entries that name a policy; an alias of a node that was met is met again, and counts once."""
+def _files(node: Node, *, under: str) -> Iterator[tuple[Entry, bool]]:
+    """The `file:` entries that name a policy, or (then True) the certificate of a root; an alias of a node that was met
+    is met again, and counts once."""
     match node:
-        case MappingNode(entries=entries) if is_policy and list(entries) == ["file"]:
-            yield entries["file"]
+        case MappingNode(entries=entries) if list(entries) == ["file"] and under in (_ROOTS, *_HOLD_POLICIES):
+            yield entries["file"], under == _ROOTS
         case MappingNode(entries=entries):
             for name, entry in entries.items():
-                yield from _files(entry.value, is_policy=name in _HOLD_POLICIES)
+                yield from _files(entry.value, under=name)
         case SequenceNode(items=items):
             for item in items:
-                yield from _files(item, is_policy=is_policy)
+                yield from _files(item, under=under)
         case _:
             pass
 
 
-def _cut(entry: Entry, lines: list[str]) -> _Cut:
-    """`file: policy.json` becomes the members of the policy; in a block each on a line of its own."""
+def _cut(entry: Entry, lines: list[str], *, is_root: bool) -> _Cut:
+    """`file: policy.json` becomes the members of the policy, in a block each on a line of its own; `file: root.pem`
+    becomes `pem:` and its text."""
     key, value = entry.key.position, entry.value.position
     holder = MappingNode(position=key, entries={"file": entry}, size=1, depth=1)
-    held = plain(document(holder, "the policy"))
+    held = {PEM: pem_text(holder)} if is_root else plain(document(holder, "the policy"))
     assert isinstance(held, dict), "it was read as a policy"
     members = [f"{json.dumps(name)}: {json.dumps(member)}" for name, member in held.items()]
     line = lines[key.line - 1]

@@ -20,8 +20,11 @@ from regionsim.kms.hsm_jobs import (
     RandomGenerated,
     ReEncrypt,
     RewrapTokens,
+    SecretOpened,
+    SecretSealed,
     TokensRewrapped,
 )
+from regionsim.kms.secret_jobs import OpenSecret, RewrapSecret, SealSecret
 from regionsim.names.ids import is_material_id, key_id_bytes
 from regionsim.runtime.tasks import sleep
 from tests.unit.hsm.worlds import (
@@ -347,3 +350,23 @@ def test_an_inner_header_that_does_not_fit_is_refused(inner: str) -> None:
         key.decrypt(key.encrypt(key.form_of(BlobKind.PLAINTEXT), b"x", EMPTY_CONTEXT, bytes(28)), EMPTY_CONTEXT)[1]
         == b"x"
     )
+
+
+@in_virtual_time
+async def test_the_secret_of_a_key_store_is_opened_for_that_store_alone() -> None:
+    fleet, *_ = await one_rotation_later(is_at_hand=False)
+    sealed = await fleet.perform(SealSecret(store_id="cks-1", secret="correct-horse"))
+    assert isinstance(sealed, SecretSealed)
+    assert b"correct-horse" not in sealed.token
+    assert "correct-horse" not in repr(SealSecret(store_id="cks-1", secret="correct-horse"))
+    opened = await fleet.perform(OpenSecret(store_id="cks-1", token=sealed.token))
+    assert opened == SecretOpened(secret="correct-horse")
+    assert "correct-horse" not in repr(opened)
+    for store_id, token in (("cks-2", sealed.token), ("cks-1", sealed.token[:-1])):
+        with pytest.raises(InvalidCiphertextException):
+            await fleet.perform(OpenSecret(store_id=store_id, token=token))
+    fleet.rotate_domain_key()
+    again = await fleet.perform(RewrapSecret(store_id="cks-1", token=sealed.token))
+    assert isinstance(again, SecretSealed)
+    assert domain_key_id_of(again.token) == fleet.domain_keys[-1].id != domain_key_id_of(sealed.token)
+    assert await fleet.perform(OpenSecret(store_id="cks-1", token=again.token)) == opened

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 import regionsim
+from regionsim.scenario.embedding import with_policies_embedded
 from regionsim.scenario.errors import ScenarioError
 from regionsim.scenario.load import load_scenario, read_scenario
 from regionsim.scenario.model import CallStep
+from regionsim.scenario.parse import parse
 
 PLATFORM = regionsim.EnclavePlatform()
 HEAD = """\
@@ -32,6 +34,19 @@ def test_roots_are_certificates_in_the_file_or_beside_it(tmp_path: Path) -> None
     (tmp_path / "scenario.yaml").write_text(text)
     world = load_scenario(tmp_path / "scenario.yaml").world
     assert world.attestation_roots == {PLATFORM.root_der, other.root_der}
+
+
+@pytest.mark.parametrize("style", ["block", "flow"])
+def test_a_failure_file_has_its_roots_in_it(tmp_path: Path, style: str) -> None:
+    (tmp_path / "root.pem").write_text(PLATFORM.root_pem)
+    written = {
+        "block": "attestation:\n  roots:\n    - file: root.pem\n",
+        "flow": "attestation: {roots: [{file: root.pem}]}\n",
+    }
+    text = HEAD + written[style] + SAY
+    embedded = with_policies_embedded(text, parse(text, str(tmp_path / "scenario.yaml")))
+    assert "root.pem" not in embedded
+    assert read_scenario(embedded, "elsewhere.yaml").world.attestation_roots == {PLATFORM.root_der}
 
 
 def test_enclaves_are_of_a_platform_that_the_world_believes() -> None:
@@ -60,6 +75,7 @@ def test_an_expectation_that_is_not_met_says_so(tmp_path: Path) -> None:
     [
         ("attestation: {root: []}\n" + SAY, "attestation has no key 'root'; did you mean 'roots'?"),
         ("attestation: {roots: [nothing]}\n" + SAY, "this holds no certificate of a root; a root is written in PEM"),
+        ("attestation: {roots: [{fil: none.pem}]}\n" + SAY, "a root is no mapping of this kind; write its PEM"),
         ("attestation: {roots: [{file: none.pem}]}\n" + SAY, "there is no file 'none.pem'; it is looked for"),
         ("attestation: {enclaves: {a: {}}}\n" + SAY, "enclave a has no 'image'"),
         (
