@@ -24,6 +24,7 @@ from regionsim.endpoint.http import HttpRequest, HttpResponse
 from regionsim.endpoint.keyring import Keyring
 from regionsim.endpoint.limits import ByteLimit
 from regionsim.endpoint.listeners import Port
+from regionsim.endpoint.policy_warnings import PolicyWarnings
 from regionsim.endpoint.settings import ServeSettings
 from regionsim.endpoint.toxics import Toxic
 from regionsim.faults.kinds import Fault
@@ -229,6 +230,7 @@ class LiveWorld:
         self.audit_since_ns = clock.now_ns()
         self._marks = []
         self.simulation = Simulation(self.plan, ground, None if share is None else share.part)
+        self.simulation.on_key(PolicyWarnings(self._tell).watch)
         self.door = Door(self.simulation, self._faults_changed)
         try:
             await self.simulation.start()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from regionsim.authorization.findings import Severity, check_key_policy
@@ -25,6 +26,7 @@ LOCKED_OUT = "The new key policy will not allow you to update the key policy in 
 POLICY_NAME = "default"
 
 
+@lru_cache(maxsize=1024)
 def default_policy(region: str, account: str) -> str:
     """The policy of a key that was created without one: everything is delegated to the account's IAM policies."""
     statement = {

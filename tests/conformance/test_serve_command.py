@@ -67,6 +67,28 @@ def test_a_scenario_is_a_world_and_its_timeline_is_played(tmp_path):
         assert kms.describe_key(KeyId="alias/orders")["KeyMetadata"]["MultiRegion"]
 
 
+def test_an_odd_key_policy_is_taken_and_told_of_once():
+    odd = {"Sid": "odd", "Effect": "Allow", "Principal": "*", "Action": "kms:Encrpyt", "Resource": "*"}
+    root = {
+        "Effect": "Allow",
+        "Principal": {"AWS": "arn:aws:iam::000000000000:root"},
+        "Action": "kms:*",
+        "Resource": "*",
+    }
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [root, odd]})
+    with Served("--regions", "us-east-1") as served:
+        kms = client(served.ready["endpoint"])
+        made = kms.create_key(Policy=policy)["KeyMetadata"]
+        kms.update_key_description(KeyId=made["KeyId"], Description="the policy stays")
+        kms.create_key()
+        status, told = served.end(signal.SIGTERM)
+        assert status == 0
+        assert told == (
+            f"warning: the policy of {made['Arn']} at $.Statement[1].Action: 'kms:Encrpyt' names no action of KMS; "
+            "KMS accepts it all the same\n"
+        )
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
