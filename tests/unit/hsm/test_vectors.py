@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 import cryptography_vectors
@@ -21,6 +21,7 @@ from regionsim.hsm.algorithms.ml_dsa import MlDsaPair
 from regionsim.hsm.algorithms.ml_kem import MlKem512Pair, MlKemPair
 from regionsim.hsm.algorithms.ml_kem_seed import expand
 from regionsim.hsm.algorithms.rsa_pairs import RsaPair
+from regionsim.hsm.algorithms.sm2 import Sm2Pair
 from regionsim.kms.errors import ValidationException
 from regionsim.kms.key_specs import KeySpec
 from regionsim.kms.signatures import MessageType
@@ -68,13 +69,14 @@ CURVES = {
     "P-256,SHA-256": (KeySpec.ECC_NIST_P256, "ECDSA_SHA_256", ec.SECP256R1()),
     "P-384,SHA-384": (KeySpec.ECC_NIST_P384, "ECDSA_SHA_384", ec.SECP384R1()),
     "P-521,SHA-512": (KeySpec.ECC_NIST_P521, "ECDSA_SHA_512", ec.SECP521R1()),
+    "K-256,SHA-256": (KeySpec.ECC_SECG_P256K1, "ECDSA_SHA_256", ec.SECP256K1()),
 }
 
 
 def test_ecdsa_signatures_of_nist_are_verified() -> None:
-    """FIPS 186-3 SigGen: private keys, messages and signatures of each curve that KMS has."""
+    """FIPS 186-3 SigGen, and the package's own in its form: private keys, messages and signatures of each curve that KMS has."""
     seen = dict.fromkeys(CURVES, 0)
-    for record in records("asymmetric/ECDSA/FIPS_186-3/SigGen.txt"):
+    for record in chain(*(records(f"asymmetric/ECDSA/{one}/SigGen.txt") for one in ("FIPS_186-3", "SECP256K1"))):
         if record["section"] not in CURVES or "d" not in record:
             continue
         spec, algorithm, curve = CURVES[record["section"]]
@@ -254,3 +256,26 @@ def test_a_point_at_infinity_is_no_peer() -> None:
     header = "3019301306072a8648ce3d020106082a8648ce3d030107030200"
     with pytest.raises(ValidationException):
         pair.agree(bytes.fromhex(header + "00"))
+
+
+def test_sm2_of_the_standard() -> None:
+    """The signature and the ciphertext that the standard itself gives. Source: GB/T 32918.5-2017, annexes A and C."""
+    secret = "3945208f7b2144b13f36e38ac6d39f95889393692860b51a42fb81ef4df7c5b8"
+    x = "09f9df311e5421a150dd7d161e4bc5c672179fad1833fc076bb08ff356f35020"
+    y = "ccea490ce26775a52dc6ea718cc1aa600aed05fbf35e084a6632f6072da9ad13"
+    head = "308187020100301306072a8648ce3d020106082a811ccf5501822d046d306b0201010420"
+    pair = Sm2Pair(bytes.fromhex(f"{head}{secret}a14403420004{x}{y}"))
+    signature = encode_dss_signature(
+        0xF5A03B0648D2C4630EEAC513E1BB81A15944DA3827D5B74143AC7EACEEE720B3,
+        0xB1B6AA29DF212FD8763182BC0D421CA1BB9038FD1F7F42D4840B69C485BBC1AA,
+    )
+    assert pair.is_signature("SM2DSA", RAW, b"message digest", signature)
+    assert not pair.is_signature("SM2DSA", RAW, b"message digests", signature)
+    x_1 = 0x04EBFC718E8D1798620432268E77FEB6415E2EDE0E073C0F4F640ECD2E149A73
+    y_1 = 0xE858F9D81E5430A57B36DAAB8F950A3C64E6EE6A63094D99283AFF767E124DF0
+    hashed = "59983c18f809e262923c53aec295d30383b54e39d609d160afcb1908d0bd8766"
+    hidden = "21886ca989ca9c7d58087307ca93092d651efa"
+    point = encode_dss_signature(x_1, y_1)[2:]  # two INTEGERs
+    rest = bytes.fromhex(f"0420{hashed}0413{hidden}")
+    ciphertext = bytes([0x30, len(point) + len(rest)]) + point + rest
+    assert pair.decrypt("SM2PKE", ciphertext) == b"encryption standard"
