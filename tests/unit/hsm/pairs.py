@@ -23,11 +23,11 @@ def seeded_draws(seed: int = 1) -> Draws:
     return Draws(stream=SeededEntropy(seed).stream("test"), is_seeded=True)
 
 
-def uses(usage: KeyUsage) -> list[tuple[KeySpec, str]]:
-    """Every (spec, algorithm) for that usage."""
+def uses(usage: KeyUsage, *, with_the_largest: bool = False) -> list[tuple[KeySpec, str]]:
+    """Every (spec, algorithm) for that usage; of RSA the largest size only where that is wanted."""
     return [
         (spec, algorithm)
-        for spec in PAIR_SPECS
+        for spec in (*PAIR_SPECS, *([KeySpec.RSA_4096] if with_the_largest else []))
         for use in USES[spec]
         if use.usage is usage
         for algorithm in use.algorithms

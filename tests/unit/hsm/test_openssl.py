@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from regionsim.hsm.algorithms.key_pair import AgreeingPair, EncryptingPair, SigningPair
+from regionsim.hsm.algorithms.macs import MacKey, mac_key_bytes
 from regionsim.kms.key_specs import KeySpec, KeyUsage
 from regionsim.kms.signatures import MessageType
 from tests.unit.hsm.pairs import pair_of, private_key, random_draws, uses
@@ -20,7 +21,11 @@ pytestmark = [
 ]
 MESSAGE = b"order 4711"
 DIGESTS = {"256": "sha256", "384": "sha384", "512": "sha512", "1": "sha1"}
-KNOWN = [use for use in uses(KeyUsage.SIGN_VERIFY) if use[1].startswith(("RSASSA", "ECDSA", "SM2DSA"))]
+KNOWN = [
+    use
+    for use in uses(KeyUsage.SIGN_VERIFY, with_the_largest=True)
+    if use[1].startswith(("RSASSA", "ECDSA", "SM2DSA", "ED25519_SHA"))
+]
 
 
 def openssl(folder: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
@@ -37,6 +42,8 @@ def put(folder: Path, spec: KeySpec) -> None:
 def options(algorithm: str) -> list[str]:
     if algorithm == "SM2DSA":
         return ["-rawin", "-digest", "sm3", "-pkeyopt", "distid:1234567812345678"]
+    if algorithm.startswith("ED25519"):
+        return ["-rawin"]
     chosen = ["-rawin", "-digest", DIGESTS[algorithm.rpartition("_")[2]]]
     if "PSS" in algorithm:
         chosen += ["-pkeyopt", "rsa_padding_mode:pss", "-pkeyopt", "rsa_pss_saltlen:digest"]
@@ -73,7 +80,7 @@ def test_openssl_verifies_a_digest_that_we_signed(tmp_path: Path) -> None:
     assert b"Verified OK" in said.stdout, said.stderr
 
 
-@pytest.mark.parametrize(("spec", "algorithm"), uses(KeyUsage.ENCRYPT_DECRYPT))
+@pytest.mark.parametrize(("spec", "algorithm"), uses(KeyUsage.ENCRYPT_DECRYPT, with_the_largest=True))
 def test_openssl_opens_what_we_encrypt_and_we_what_it_does(tmp_path: Path, spec: KeySpec, algorithm: str) -> None:
     put(tmp_path, spec)
     pair = pair_of(spec)
@@ -106,6 +113,15 @@ def test_openssl_derives_the_same_secret(tmp_path: Path, spec: KeySpec) -> None:
     assert isinstance(pair, AgreeingPair)
     derived = openssl(tmp_path, "pkeyutl", "-derive", "-inkey", "peer.pem", "-peerkey", "public.pem")
     assert derived.stdout == pair.agree((tmp_path / "peer.der").read_bytes()), derived.stderr
+
+
+@pytest.mark.parametrize("bits", [224, 256, 384, 512])
+def test_openssl_makes_the_same_macs(tmp_path: Path, bits: int) -> None:
+    spec = KeySpec(f"HMAC_{bits}")
+    key = random_draws().stream.bytes(mac_key_bytes(spec))
+    (tmp_path / "message").write_bytes(MESSAGE)
+    chosen = ["-mac", "HMAC", "-macopt", f"hexkey:{key.hex()}", "-binary"]
+    assert openssl(tmp_path, "dgst", f"-sha{bits}", *chosen, "message").stdout == MacKey(spec, key).mac(MESSAGE)
 
 
 def test_openssl_reads_the_der_of_sm2(tmp_path: Path) -> None:
