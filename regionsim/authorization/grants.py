@@ -7,9 +7,10 @@ Source: KMS Developer Guide, "Grants in AWS KMS"; botocore 1.44.5, GrantConstrai
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import field
-from itertools import chain, takewhile
+from itertools import chain, islice, takewhile
 from typing import TypeVar
 
 from regionsim.authorization.principals import ANYONE, read_principal, read_service
@@ -134,6 +135,57 @@ def _key_of(text: str) -> str:
     return named.key if named is not None and named.key != ANYONE else f"nobody:{text}"
 
 
+Place = tuple[int, str]
+"""When a grant was created, and its id."""
+
+
+def place_of(grant: Grant) -> Place:
+    """Where a grant stands."""
+    return grant.created_at, grant.grant_id
+
+
+class GrantsByAge:
+    """Grants, oldest first, with a place to go on from that outlives the grant that was there.
+
+    Whoever lists grants page by page may revoke them on the way: the next page begins behind the last one's end whether
+    that grant is still there or not. Grants of one instant stand in the order of their ids. Source: ours.
+    """
+
+    __slots__ = ("_grants", "_places")
+
+    def __init__(self) -> None:
+        self._grants: dict[str, Grant] = {}
+        self._places: list[Place] = []
+
+    def __len__(self) -> int:
+        return len(self._grants)
+
+    def __iter__(self) -> Iterator[Grant]:
+        return self.after(None)
+
+    def get(self, grant_id: str) -> Grant | None:
+        """The grant with that id, or None."""
+        return self._grants.get(grant_id)
+
+    def after(self, place: Place | None) -> Iterator[Grant]:
+        """The grants behind that place; all for None."""
+        start = 0 if place is None else bisect_right(self._places, place)
+        return (self._grants[grant_id] for _, grant_id in islice(self._places, start, None))
+
+    def add(self, grant: Grant) -> None:
+        """Take the grant in; one with the same id is replaced."""
+        self.remove(grant.grant_id)
+        self._grants[grant.grant_id] = grant
+        insort(self._places, place_of(grant))
+
+    def remove(self, grant_id: str) -> Grant | None:
+        """Leave the grant out, and say which it was; an unknown id changes nothing."""
+        grant = self._grants.pop(grant_id, None)
+        if grant is not None:
+            del self._places[bisect_left(self._places, place_of(grant))]
+        return grant
+
+
 class GrantIndex:
     """The grants on one key, found by grantee and by constraint, so that 50,000 of them cost a decision nothing.
 
@@ -143,7 +195,7 @@ class GrantIndex:
     __slots__ = ("_by_name", "_grants", "_shelves")
 
     def __init__(self, grants: Iterable[Grant] = ()) -> None:
-        self._grants: dict[str, Grant] = {}
+        self._grants = GrantsByAge()
         self._by_name: dict[str, dict[str, Grant]] = {}
         self._shelves: dict[str, _Shelf] = {}
         for grant in grants:
@@ -153,8 +205,12 @@ class GrantIndex:
         return len(self._grants)
 
     def __iter__(self) -> Iterator[Grant]:
-        """The grants, in the order in which they were added."""
-        return iter(self._grants.values())
+        """The grants, oldest first."""
+        return iter(self._grants)
+
+    def after(self, place: Place | None) -> Iterator[Grant]:
+        """The grants behind that place, oldest first; all for None."""
+        return self._grants.after(place)
 
     def get(self, grant_id: str) -> Grant | None:
         """The grant with that id, or None."""
@@ -167,14 +223,14 @@ class GrantIndex:
     def add(self, grant: Grant) -> None:
         """Take the grant in; one with the same id is replaced."""
         self.remove(grant.grant_id)
-        self._grants[grant.grant_id] = grant
+        self._grants.add(grant)
         if grant.name is not None:
             self._by_name.setdefault(grant.name, {})[grant.grant_id] = grant
         self._shelves.setdefault(grant.grantee_key, _Shelf()).add(grant)
 
     def remove(self, grant_id: str) -> None:
         """Leave the grant out; an unknown id changes nothing."""
-        grant = self._grants.pop(grant_id, None)
+        grant = self._grants.remove(grant_id)
         if grant is None:
             return
         if grant.name is not None:
@@ -215,7 +271,7 @@ class SettlingGrants:
         return len(self.all)
 
     def __iter__(self) -> Iterator[Grant]:
-        """Those that count, in the order in which they were added."""
+        """Those that count, oldest first."""
         return (grant for grant in self.all if grant.created_at <= self._settled_until or grant.grant_id in self._named)
 
     def matching(self, grantee_key: str, request: Request) -> Grant | None:

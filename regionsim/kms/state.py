@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import assert_never
 
-from regionsim.authorization.grants import Grant, GrantIndex
+from regionsim.authorization.grants import Grant, GrantIndex, GrantsByAge
 from regionsim.kms.hsm_jobs import CLUSTER_HANDLE, MaterialRef
 from regionsim.kms.key import Alias, KeyOwner, KmsKey, Tombstone
 from regionsim.kms.key_stores import KeyStore
@@ -34,6 +34,7 @@ from regionsim.kms.writes import (
 from regionsim.names.ids import key_id_bytes
 
 _NO_GRANTS = GrantIndex()
+_NOTHING_TO_RETIRE = GrantsByAge()
 
 
 class RegionState:
@@ -72,7 +73,7 @@ class RegionState:
         self._last_uses: dict[str, LastUse] = {}
         self._keys_in_store: dict[str, dict[str, None]] = {}
         self._grants: dict[str, GrantIndex] = {}
-        self._retirable: dict[str, dict[str, Grant]] = {}
+        self._retirable: dict[str, GrantsByAge] = {}
 
     # Look-ups.
 
@@ -140,9 +141,9 @@ class RegionState:
         """The grants on a key, oldest first; to be read only."""
         return self._grants.get(key_id, _NO_GRANTS)
 
-    def retirable_by(self, retiring_key: str) -> Iterable[Grant]:
-        """The grants whose retiring principal has that principal key, on any key here, oldest first."""
-        return self._retirable.get(retiring_key, {}).values()
+    def retirable_by(self, retiring_key: str) -> GrantsByAge:
+        """The grants whose retiring principal has that principal key, on any key here; to be read only."""
+        return self._retirable.get(retiring_key, _NOTHING_TO_RETIRE)
 
     def material(self, key_id: str, material_id: str) -> MaterialRef | None:
         """A backing key that this Region holds, ready to be handed to an HSM; None while it has not arrived."""
@@ -246,7 +247,7 @@ class RegionState:
             return
         self._grants.setdefault(key_id, GrantIndex()).add(grant)
         if grant.retiring_key is not None:
-            self._retirable.setdefault(grant.retiring_key, {})[grant.grant_id] = grant
+            self._retirable.setdefault(grant.retiring_key, GrantsByAge()).add(grant)
 
     def _remove_grant(self, key_id: str, grant_id: str) -> None:
         held = self._grants.get(key_id)
@@ -258,7 +259,7 @@ class RegionState:
             del self._grants[key_id]
         if grant.retiring_key is not None:
             retirable = self._retirable[grant.retiring_key]
-            del retirable[grant_id]
+            retirable.remove(grant_id)
             if not retirable:
                 del self._retirable[grant.retiring_key]
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from regionsim.kms import pages
 from regionsim.kms.aws_keys import PREDEFINED
 from regionsim.kms.model import model
 from regionsim.kms.operations.registry import REGISTRY
@@ -200,3 +201,26 @@ async def test_only_what_is_for_other_accounts_works_there(kms: OneRegion) -> No
         said = await kms.answer("zoe", operation, **named)
         assert (said == "ok") is (operation in ACROSS_ACCOUNTS), f"{operation}: {said}"
         assert said == "ok" or await contents(kms) == before, operation
+
+
+@pytest.mark.parametrize("operation", ["ListGrants", "ListRetirableGrants"])
+@one_region()
+async def test_who_revokes_grants_page_by_page_meets_each(kms: OneRegion, operation: str) -> None:
+    """The grant at which a page ended is gone when the next one is asked for."""
+    about = await _grants(kms)
+    (key,) = kms.region.state.all_keys()
+    asked = about if operation == "ListGrants" else {"RetiringPrincipal": states.BOB}
+    page = await kms.call("alice", operation, Limit=2, **asked)
+    count = 0
+    while True:
+        for grant in page["Grants"]:
+            await kms.call("alice", "RevokeGrant", KeyId=key.key_id, GrantId=grant["GrantId"])
+            count += 1
+        if not page["Truncated"]:
+            break
+        page = await kms.call("alice", operation, Limit=2, Marker=page["NextMarker"], **asked)
+    assert count == 5
+    assert (await kms.call("alice", operation, **asked))["Grants"] == []
+    for name in ("alias/a", "1/", "x/y", "9" * 30 + "/y"):
+        foreign = pages.page("Keys", [], name)["NextMarker"]
+        assert (await kms.refusal("alice", operation, Marker=foreign, **asked)).code == "InvalidMarkerException"

@@ -6,13 +6,18 @@ Source: KMS API Reference, CreateGrant, ListGrants, ListRetirableGrants, RevokeG
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field, replace
 from itertools import islice
 from typing import Any
 
-from regionsim.authorization.grants import Grant
-from regionsim.kms.errors import LimitExceededException, NotFoundException, ValidationException
+from regionsim.authorization.grants import Grant, Place, place_of
+from regionsim.kms.errors import (
+    InvalidMarkerException,
+    LimitExceededException,
+    NotFoundException,
+    ValidationException,
+)
 from regionsim.kms.grants import (
     GRANTS_PER_KEY,
     constraints_of,
@@ -156,10 +161,10 @@ class ListGrants(Operation[ListGrantsRequest]):
         grantee = request.grantee_principal or request.grantee_service_principal
         fitting = (
             grant
-            for grant in view.state.grants_of(key.key_id)
+            for grant in view.state.grants_of(key.key_id).after(_place(request.marker))
             if request.grant_id in (None, grant.grant_id) and grantee in (None, grant.grantee)
         )
-        found, more = _page(view, fitting, request.marker, request.limit)
+        found, more = _page(view, fitting, request.limit)
         return Plan(
             call=call,
             request=request,
@@ -201,25 +206,32 @@ class ListRetirableGrants(Operation[ListRetirableGrantsRequest]):
             grant_id="", key_arn="", grantee=retiring, operations=frozenset(), issuing_account="", retiring=retiring
         )
         of_account = f"::{call.caller.account}:" in retiring or request.retiring_principal is None
-        fitting = view.state.retirable_by(asked.retiring_key or "") if of_account else ()
-        found, more = _page(view, fitting, request.marker, request.limit)
+        place = _place(request.marker)
+        fitting = view.state.retirable_by(asked.retiring_key or "").after(place) if of_account else iter(())
+        found, more = _page(view, fitting, request.limit)
         return Plan(call=call, request=request, region=view.region, now_ns=view.now_ns, found=found, next_marker=more)
 
     def answer(self, plan: Plan[ListRetirableGrantsRequest], answer: HsmAnswer | None) -> Outcome:
         return Outcome(response=page("Grants", [dict(entry) for entry in plan.found], plan.next_marker))
 
 
-def _page(
-    view: View, grants: Iterable[Grant], marker: str | None, limit: int
-) -> tuple[tuple[dict[str, Any], ...], str | None]:
-    """A page of grants, oldest first, and the id of its last one when more follow."""
-    after, size = read_marker(marker), min(limit, _LARGEST_PAGE)
-    left = iter(grants)
-    if after is not None and not any(grant.grant_id == after for grant in left):
-        left = iter(())  # the marker's grant is gone, and with it the place
-    some = list(islice(left, size + 1))
-    more = some[size - 1].grant_id if len(some) > size else None
+def _page(view: View, grants: Iterator[Grant], limit: int) -> tuple[tuple[dict[str, Any], ...], str | None]:
+    """A page of grants, oldest first, and the place of its last one when more follow."""
+    size = min(limit, _LARGEST_PAGE)
+    some = list(islice(grants, size + 1))
+    more = "{}/{}".format(*place_of(some[size - 1])) if len(some) > size else None
     return tuple(wire_grant(grant, view.region) for grant in some[:size]), more
+
+
+def _place(marker: str | None) -> Place | None:
+    """Where the page before ended. Errors: InvalidMarkerException for a marker that was not given out."""
+    name = read_marker(marker)
+    if name is None:
+        return None
+    created_at, _, grant_id = name.partition("/")
+    if not (created_at.isascii() and created_at.isdecimal() and len(created_at) < 20 and grant_id):
+        raise InvalidMarkerException("The marker is not valid.")
+    return int(created_at), grant_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
