@@ -10,6 +10,7 @@ import pytest
 
 from regionsim.kms.aws_keys import PREDEFINED, PROTECTED
 from regionsim.kms.errors import KmsError
+from regionsim.kms.operations.registry import REGISTRY
 from tests.simulation.one_region import AWAY, HERE, HOME, OneRegion, one_region
 
 S3 = "alias/aws/s3"
@@ -108,19 +109,34 @@ async def test_nobody_uses_it_but_through_its_service(kms: OneRegion) -> None:
 CHANGES: dict[str, dict[str, Any]] = {
     "CancelKeyDeletion": {},
     "CreateAlias": {"AliasName": "alias/mine"},
+    "CreateGrant": {"GranteePrincipal": f"arn:aws:iam::{HOME}:user/bob", "Operations": ["Decrypt"]},
+    "DeleteImportedKeyMaterial": {},
     "DisableKey": {},
     "DisableKeyRotation": {},
     "EnableKey": {},
     "EnableKeyRotation": {"RotationPeriodInDays": 90},
+    "ImportKeyMaterial": {
+        "ImportToken": b"x",
+        "EncryptedKeyMaterial": b"x",
+        "ExpirationModel": "KEY_MATERIAL_DOES_NOT_EXPIRE",
+    },
     "PutKeyPolicy": {"Policy": "{}", "PolicyName": "default"},
     "ReplicateKey": {"ReplicaRegion": "eu-west-1"},
     "RotateKeyOnDemand": {},
     "ScheduleKeyDeletion": {"PendingWindowInDays": 7},
     "TagResource": {"Tags": [{"TagKey": "a", "TagValue": "b"}]},
     "UntagResource": {"TagKeys": ["a"]},
+    "UpdateAlias": {"AliasName": "alias/mine"},
     "UpdateKeyDescription": {"Description": "mine"},
     "UpdatePrimaryRegion": {"PrimaryRegion": "eu-west-1"},
 }
+
+
+def test_every_operation_that_changes_a_key_is_tried() -> None:
+    changing = {name for name, operation in REGISTRY.items() if operation.is_mutation}
+    of_others = {name for name in changing if name.endswith("CustomKeyStore")} | {"CreateKey", "DeleteAlias"}
+    ends_a_grant = {"RevokeGrant", "RetireGrant"}  # what its policy gives the account, and the grant's own rule
+    assert changing - of_others - ends_a_grant == set(CHANGES)
 
 
 @pytest.mark.parametrize("operation", CHANGES)
@@ -128,7 +144,9 @@ CHANGES: dict[str, dict[str, Any]] = {
 async def test_nobody_changes_it(kms: OneRegion, operation: str) -> None:
     key = (await described(kms))["KeyId"]
     before = kms.key(key)
-    named = {"TargetKeyId" if operation == "CreateAlias" else "KeyId": key}
+    named = {"TargetKeyId" if operation.endswith("Alias") else "KeyId": key}
+    if operation == "UpdateAlias":
+        await kms.call("alice", "CreateAlias", AliasName="alias/mine", TargetKeyId=await kms.create_key())
     for by in ("alice", "root"):
         refusal = await kms.refusal(by, operation, **named, **CHANGES[operation])
         assert refusal.code == "AccessDeniedException"
