@@ -45,6 +45,8 @@ class Ledger:
     loads: dict[str, array[int]] = field(default_factory=dict)
     """By workload: when the calls were sent that were load only."""
     loads_by_region: dict[str, array[int]] = field(default_factory=dict)
+    answered: dict[str, dict[str, int]] = field(default_factory=dict)
+    """By workload: how many of its calls each Region answered well."""
     over_count: int = 0
     """Calls of workloads and steps that are over."""
     failed_count: int = 0
@@ -91,6 +93,9 @@ class Ledger:
         if workload is not None:
             seen = CallSeen(reply.sent_at_ns, reply.answered_at_ns, reply.error, reply.is_failure)
             self.by_workload.setdefault(workload, []).append(seen)
+            if reply.error is None:
+                answered = self.answered.setdefault(workload, {})
+                answered[reply.region] = answered.get(reply.region, 0) + 1
         self.note_tries(reply.tries)
 
     def note_tries(self, tries: Sequence[Try]) -> None:

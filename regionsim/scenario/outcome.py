@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 
 from regionsim.kms.key import KmsKey
 from regionsim.runtime.histogram import Histogram
 from regionsim.scenario.metering import Meter
-from regionsim.scenario.metrics import CallSeen, Ledger, measure
+from regionsim.scenario.metrics import CallSeen, Ledger, longest_outage_ns, measure
 from regionsim.scenario.results import (
     CostResult,
     InvariantResult,
@@ -87,16 +88,29 @@ def cost_result(ledger: Ledger, meter: Meter) -> CostResult:
 
 def workload_results(workloads: Iterable[str], ledger: Ledger) -> dict[str, WorkloadResult]:
     """What each workload did; its rate is between its first and its last call."""
-    return {name: _workload(ledger.by_workload.get(name, ()), ledger.loads.get(name, ())) for name in workloads}
+    return {
+        name: _workload(ledger.by_workload.get(name, ()), ledger.loads.get(name, ()), ledger.answered.get(name, {}))
+        for name in workloads
+    }
 
 
-def _workload(real: Sequence[CallSeen], loads: Sequence[int]) -> WorkloadResult:
+def _workload(real: Sequence[CallSeen], loads: Sequence[int], answered: Mapping[str, int]) -> WorkloadResult:
     count = len(real) + len(loads)
     sent_at_ns = [call.sent_at_ns for call in real]
     edges = [*(sent_at_ns and (min(sent_at_ns), max(sent_at_ns))), *loads[:1], *loads[-1:]]
     span_ns = max(edges, default=0) - min(edges, default=0)
     rate = (count - 1) * _NS_PER_SECOND / span_ns if span_ns else 0.0
-    return WorkloadResult(calls=count, real_calls=len(real), calls_per_second=rate)
+    errors = Counter(call.error for call in real if call.error is not None)
+    return WorkloadResult(
+        calls=count,
+        real_calls=len(real),
+        calls_per_second=rate,
+        answered=dict(answered),
+        errors=dict(errors.most_common()),
+        failed=sum(call.is_failure for call in real),
+        longest_outage_seconds=longest_outage_ns(real) / _NS_PER_SECOND,
+        latency_ms=_latencies(real),
+    )
 
 
 def service_results(states: Iterable[ServiceState], at_ns: int) -> tuple[ServiceResult, ...]:

@@ -13,7 +13,7 @@ from regionsim.names.durations import format_duration
 from regionsim.names.mistakes import ConfigError
 from regionsim.scenario.library import shipped_paths
 from regionsim.scenario.model import Scenario
-from regionsim.scenario.results import RunResult, Verdict
+from regionsim.scenario.results import RunResult, Verdict, WorkloadResult
 from regionsim.scenario.run import RunOptions, versions
 from regionsim.scenario.transcript import Line, clock
 
@@ -90,6 +90,23 @@ def _workloads(result: RunResult) -> Iterator[str]:
             "" if workload.real_calls == workload.calls else f", {workload.real_calls:,} of them real, the others load"
         )
         yield f"workload  {name}: {workload.calls:,} calls{real}, {workload.calls_per_second:,.2f} per second"
+        yield from (f"          {line}" for line in _fared(workload))
+
+
+def _fared(workload: WorkloadResult) -> Iterator[str]:
+    """How its callers fared: who answered and how fast, what was refused, what failed and for how long."""
+    if workload.answered:
+        regions = ", ".join(f"{region} {count:,}" for region, count in sorted(workload.answered.items()))
+        yield f"answered in {regions}"
+    if workload.latency_ms:
+        p50, p99, longest = (workload.latency_ms[name] for name in ("p50", "p99", "max"))
+        yield f"took p50 {p50:,.1f}ms, p99 {p99:,.1f}ms, at most {longest:,.1f}ms"
+    if workload.errors:
+        refused = sum(workload.errors.values()) - workload.failed
+        codes = ", ".join(f"{code} {count:,}" for code, count in workload.errors.items())
+        yield f"{refused:,} refused, {workload.failed:,} failed: {codes}"
+    if workload.failed:
+        yield f"out for {workload.longest_outage_seconds:,.1f}s at the longest"
 
 
 def _services(result: RunResult) -> Iterator[str]:
@@ -104,25 +121,28 @@ def _services(result: RunResult) -> Iterator[str]:
 
 
 def _failures(result: RunResult) -> Iterator[str]:
+    told: set[Line] = set()
     for step in result.expectations:
         if not step.passed:
             what = f"step {step.step}" if step.step else "workload"
             yield f"FAILED    {what}, {result.path}:{step.line}: {step.message}"
-            yield from _around(result, step.at_ns)
+            yield from _around(result, step.at_ns, told)
     for invariant in result.invariants:
         if invariant.passed is False:
             yield f"FAILED    invariant {invariant.name} ({invariant.kind}): {invariant.detail}"
-            yield from _around(result, invariant.at_ns or 0)
+            yield from _around(result, invariant.at_ns or 0, told)
     if result.interrupted:
         yield f"INTERRUPTED at {clock(round(result.virtual_seconds * _NS_PER_SECOND))}; the results are partial"
 
 
-def _around(result: RunResult, at_ns: int) -> Iterator[str]:
-    """The lines of the transcript around an instant."""
-    lines: tuple[Line, ...] = result.transcript
+def _around(result: RunResult, at_ns: int, told: set[Line]) -> Iterator[str]:
+    """The lines of the transcript around an instant, each `told` once: what failed together has one surrounding."""
+    lines = [line for line in result.transcript if line.event != "FAILED"]  # those stand above what surrounds them
     before = [line for line in lines if line.at_ns <= at_ns][-_LINES_AROUND:]
     after = [line for line in lines if line.at_ns > at_ns][:_LINES_AROUND]
-    yield from (f"          {line}" for line in (*before, *after))
+    news = [line for line in (*before, *after) if line not in told]
+    told.update(news)
+    yield from (f"          {line}" for line in news)
 
 
 def write_json(result: RunResult, where: str) -> None:

@@ -99,11 +99,20 @@ class CostResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkloadResult:
-    """What one workload did: calls that it sent, how many of them for real, and how many a second (0 of 1 call)."""
+    """What one workload did: calls that it sent, how many of them for real, and how many a second (0 of 1 call).
+
+    Of the real ones, as the application saw them: `answered` by Region, `errors` by code, the most frequent first;
+    `failed` of those had no answer at all, the others a refusal.
+    """
 
     calls: int
     real_calls: int
     calls_per_second: float
+    answered: Mapping[str, int]
+    errors: Mapping[str, int]
+    failed: int
+    longest_outage_seconds: float
+    latency_ms: Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

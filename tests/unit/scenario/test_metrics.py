@@ -104,6 +104,7 @@ def test_a_failover_counts_once_for_the_workload_and_once_for_each_region():
 
     ledger = run_virtual(two_calls())
     assert ledger.by_workload == {"w": [seen(5, 1020)]}
+    assert ledger.answered == {"w": {"eu-west-1": 1}}
     assert ledger.by_region["us-east-1"] == [seen(5, 1000, TIMEOUT)] * 2
     assert ledger.by_region["eu-west-1"] == [seen(1005, 20)] * 2
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -10,7 +11,8 @@ import regionsim
 import regionsim.scenario.library
 from regionsim.names.mistakes import ConfigError
 from regionsim.scenario.load import read_scenario
-from regionsim.scenario.outcome import decide
+from regionsim.scenario.metrics import CallSeen, Ledger
+from regionsim.scenario.outcome import decide, workload_results
 from regionsim.scenario.report import again, first_lines, last_lines, transcript_path, write_json, write_transcript
 from regionsim.scenario.results import InvariantResult, RunResult, StepResult, Verdict
 from regionsim.scenario.run import RunOptions
@@ -136,3 +138,38 @@ def test_a_transcript_is_written_beside_the_scenario_when_all_held(tmp_path):
         write_transcript(result(path=str(path), verdict=Verdict.FAILED))
     with pytest.raises(ConfigError, match="cannot be written"):
         write_transcript(result(path=str(tmp_path / "no" / "s.yaml")))
+
+
+def test_what_failed_together_is_surrounded_once_and_not_by_itself():
+    transcript = (Line(4, "us-east-1", "Decrypt", "alice"), Line(5, "", "FAILED", "step 2 (line 4): no"))
+    worse = replace(BAD, step=3, line=5)
+    lines = last_lines(result(expectations=(BAD, worse), verdict=Verdict.FAILED, transcript=transcript), RunOptions())
+    assert lines[:3] == [
+        "FAILED    step 2, my folder/s.yaml:4: no",
+        f"          {transcript[0]}",
+        "FAILED    step 3, my folder/s.yaml:5: no",
+    ]
+
+
+def test_a_workload_is_told_with_who_answered_and_what_its_callers_were_refused():
+    ledger = Ledger(
+        by_workload={
+            "shop": [
+                CallSeen(0, 8_000_000, None, False),
+                CallSeen(1_000_000_000, 3_500_000_000, "ConnectTimeout", True),
+                CallSeen(2_000_000_000, 2_010_000_000, "AccessDeniedException", False),
+                CallSeen(3_000_000_000, 4_000_000_000, None, False),
+            ]
+        },
+        answered={"shop": {"us-east-1": 1, "eu-west-1": 1}},
+    )
+    workloads = workload_results(["shop", "idle"], ledger)
+    assert last_lines(result(workloads=workloads), RunOptions())[:6] == [
+        "workload  shop: 4 calls, 1.00 per second",
+        "          answered in eu-west-1 1, us-east-1 1",
+        "          took p50 10.0ms, p99 2,500.0ms, at most 2,500.0ms",
+        "          1 refused, 1 failed: ConnectTimeout 1, AccessDeniedException 1",
+        "          out for 2.5s at the longest",
+        "workload  idle: 0 calls, 0.00 per second",
+    ]
+    assert json.loads(json.dumps(result(workloads=workloads).as_json()))["workloads"]["shop"]["failed"] == 1
