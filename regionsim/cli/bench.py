@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from regionsim.cli.parser import DID_NOT_HOLD, OK, Command, file_name
+from regionsim.cli.parser import DID_NOT_HOLD, OK, Command, new_file
 from regionsim.cli.telling import style
 
 _MOST_US = 1_000.0
@@ -61,7 +61,7 @@ def _add_bench(parser: argparse.ArgumentParser) -> None:
     add("--concurrency", type=int, default=64, metavar="C", help="callers of each Region (default: 64)")
     add("--durable", action="store_true", help="take an answer only when its audit record is on the disk")
     add("--keys", type=int, metavar="N", help="measure the control plane instead, in a Region that has N keys")
-    add("--json", type=file_name, metavar="FILE", help="write the result to FILE as JSON; - is stdout")
+    add("--json", type=new_file, metavar="FILE", help="write the result to FILE as JSON; - is stdout")
 
 
 BENCH = Command(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import NoReturn
 
 from regionsim.names.dataclass import dataclass
@@ -90,6 +92,22 @@ def file_name(word: str) -> str:
     """The name of a file, or `-`. Errors: ArgumentTypeError."""
     if not word:
         raise argparse.ArgumentTypeError("the name of a file is wanted, this is empty")
+    return word
+
+
+def new_file(word: str) -> str:
+    """The name of a file to write, or `-`; looked at before hours of work are for nothing. Errors: ArgumentTypeError."""
+    from regionsim.scenario.errors import escaped
+
+    path, why = Path(file_name(word)), ""
+    if path.is_dir():
+        why = "it is a folder"
+    elif not path.parent.is_dir():
+        why = "there is no such folder"
+    elif not os.access(path if path.exists() else path.parent, os.W_OK):
+        why = "permission denied"
+    if why and word != "-":
+        raise argparse.ArgumentTypeError(f"'{escaped(word)}' cannot be written: {why}")
     return word
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from regionsim.cli.parser import DID_NOT_HOLD, INTERRUPTED, OK, Command, duration, file_name, rate_of, seed
+from regionsim.cli.parser import DID_NOT_HOLD, INTERRUPTED, OK, Command, duration, new_file, rate_of, seed
 from regionsim.cli.progress import Progress
 from regionsim.cli.telling import style, tell
 from regionsim.names.mistakes import ConfigError
@@ -154,9 +154,9 @@ def _add_replay(parser: argparse.ArgumentParser) -> None:
 
 def _add_results(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--trace", type=file_name, metavar="FILE", help="write every event to FILE, as JSON lines; - is stdout")
-    add("--json", type=file_name, metavar="FILE", help="write the result to FILE as JSON; - is stdout")
-    add("--failure", type=file_name, metavar="FILE", help="when something did not hold, write a failure file to FILE")
+    add("--trace", type=new_file, metavar="FILE", help="write every event to FILE, as JSON lines; - is stdout")
+    add("--json", type=new_file, metavar="FILE", help="write the result to FILE as JSON; - is stdout")
+    add("--failure", type=new_file, metavar="FILE", help="when something did not hold, write a failure file to FILE")
     add("--transcript", action="store_true", help="print the transcript, in its fixed order")
 
 

@@ -101,6 +101,8 @@ def test_the_version(capsys):
         (["run", "quickstart", "--rate", "inf"], "regionsim run: argument --rate: a rate is more than 0 virtual seconds per second, not 'inf'; leave it out"),
         (["run", "quickstart", "--seed", "9" * 5000], f"regionsim run: argument --seed: a seed is a whole number from 0 to 9223372036854775807, not '{'9' * 60}...'"),
         (["run", "quickstart", "--json", ""], "regionsim run: argument --json: the name of a file is wanted, this is empty"),
+        (["run", "quickstart", "--json", "/"], "regionsim run: argument --json: '/' cannot be written: it is a folder; see"),
+        (["bench", "--json", "/no/where"], "regionsim bench: argument --json: '/no/where' cannot be written: there is no such folder"),
         (["run", "quickstart", "--json", "-", "--trace", "-"], "--json - and --trace - cannot share stdout"),
         (["run", "quickstart", "--rewrite", "--seed", "3"], "--rewrite writes the transcript of the file's own seed"),
         (["run", "quikstart"], "quikstart:1:1: no file and no shipped scenario 'quikstart'; did you mean 'quickstart'?"),

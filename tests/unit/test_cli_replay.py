@@ -106,7 +106,7 @@ def test_a_run_that_held_leaves_no_failure_file(tmp_path, capsys):
 def test_a_failure_file_that_cannot_be_written_is_a_mistake(fails, tmp_path, capsys):
     status, _, err = run("run", fails, "--failure", tmp_path / "no" / "where", capsys=capsys)
     assert status == 2
-    assert "the failure file cannot be written" in err
+    assert "where' cannot be written: there is no such folder" in err
 
 
 def test_diff_names_the_first_event_that_differs(fails, tmp_path, capsys):
