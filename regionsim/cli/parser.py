@@ -96,7 +96,7 @@ def file_name(word: str) -> str:
 
 
 def new_file(word: str) -> str:
-    """The name of a file to write, or `-`; looked at before hours of work are for nothing. Errors: ArgumentTypeError."""
+    """The name of a file to write, or `-`; looked at before the work that it is for. Errors: ArgumentTypeError."""
     from regionsim.scenario.errors import escaped
 
     path, why = Path(file_name(word)), ""

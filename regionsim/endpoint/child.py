@@ -21,7 +21,7 @@ from regionsim.endpoint.channel import Channel, GoneError
 from regionsim.endpoint.connection import Connection
 from regionsim.endpoint.http import Hangup, HttpRequest, HttpResponse, Stalled
 from regionsim.endpoint.settings import ServeSettings
-from regionsim.endpoint.world import LiveWorld, Share
+from regionsim.endpoint.world import LiveWorld, Share, is_told
 from regionsim.hsm.replication_keys import ReplicationRegistry
 from regionsim.names.mistakes import RegionsimError
 from regionsim.network.envelope import Envelope
@@ -177,6 +177,7 @@ class _Child:
         clock.advance(max(0, said["until_ns"] - clock.now_ns()))
         for region in simulation.regions.values():
             region.wake_calendar()
+        await self._up.end_what_is_over()
         return {}
 
     async def _quiet(self, said: _Said) -> _Said:
@@ -194,6 +195,7 @@ class _Child:
             "fired": [
                 {"at": format_instant(one.due_at_ns), "region": one.region, "what": one.what, "subject": one.subject}
                 for one in self._fired
+                if is_told(one)
             ]
         }
 
@@ -203,6 +205,7 @@ class _Child:
 
     def _due(self) -> dict[str, Any]:
         due = [region.next_due_at_ns for region in self._up.simulation.regions.values()]
+        due.append(self._up.next_ending_ns())
         return {"due_ns": min((at_ns for at_ns in due if at_ns is not None), default=None)}
 
     @property

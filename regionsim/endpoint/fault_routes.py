@@ -19,6 +19,7 @@ from regionsim.faults.mistakes import FaultError
 from regionsim.faults.vocabulary import as_mapping, describe, parse_fault
 from regionsim.faults.words import ACTED_ON
 from regionsim.names.durations import parse_duration
+from regionsim.runtime.clock import format_instant
 
 if TYPE_CHECKING:
     from regionsim.endpoint.world import LiveWorld
@@ -30,18 +31,23 @@ _WITH_MORE = ("fault", "name", "for")
 def fault_routes(world: LiveWorld) -> tuple[Route, ...]:
     """The routes, on that world."""
 
+    def told(name: str, fault: Fault) -> dict[str, Any]:
+        ends_ns = world.endings.of(name, world.simulation.faults.by_name)
+        ends = {} if ends_ns is None else {"ends": format_instant(ends_ns)}
+        return {"id": name, "fault": as_mapping(fault), "what": describe(fault), **ends}
+
     async def listed(request: ApiRequest) -> dict[str, Any]:
-        return {"faults": [_told(name, fault) for name, fault in world.simulation.faults.by_name.items()]}
+        return {"faults": [told(name, fault) for name, fault in world.simulation.faults.by_name.items()]}
 
     async def begin(request: ApiRequest) -> HttpResponse:
         fault, name, for_ns = _read(request, world.plan.regions)
         if isinstance(fault, Toxic) and fault.after_bytes:
             chosen = world.limit_bytes(fault, name)
-            return json_response(201, {**_told(chosen, fault.fault), "after_bytes": fault.after_bytes})
+            return json_response(201, {**told(chosen, fault.fault), "after_bytes": fault.after_bytes})
         if isinstance(fault, Toxic):
             fault = fault.fault
         chosen = await world.begin_fault(fault, name, for_ns=for_ns)
-        return json_response(201, _told(chosen, fault))
+        return json_response(201, told(chosen, fault))
 
     async def end(request: ApiRequest) -> dict[str, Any]:
         name = request.path["id"]
@@ -71,17 +77,13 @@ def fault_routes(world: LiveWorld) -> tuple[Route, ...]:
         Route(
             method="POST",
             path="/faults",
-            about="switch a fault on; its id ends it, as does `for`, a duration of real time",
+            about="switch a fault on; its id ends it, as does `for`, a duration of the world's time",
             handler=begin,
             takes={"anyOf": [one, with_more, TOXIC]},
         ),
         Route(method="DELETE", path="/faults/{id}", about="end a fault (`all`: every one)", handler=end),
         Route(method="DELETE", path="/faults", about="end every fault", handler=end_all),
     )
-
-
-def _told(name: str, fault: Fault) -> dict[str, Any]:
-    return {"id": name, "fault": as_mapping(fault), "what": describe(fault)}
 
 
 def _read(request: ApiRequest, regions: tuple[str, ...]) -> tuple[Fault | Toxic, str | None, int | None]:

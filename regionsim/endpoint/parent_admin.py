@@ -17,8 +17,9 @@ from regionsim.endpoint.channel import GoneError
 from regionsim.endpoint.http import HttpRequest, HttpResponse
 from regionsim.endpoint.openapi import document
 from regionsim.endpoint.world_routes import AMOUNT, duration_ns
+from regionsim.names.durations import format_duration
 from regionsim.names.mistakes import RegionsimError, advice
-from regionsim.runtime.clock import format_instant
+from regionsim.runtime.clock import format_instant, parse_instant
 from regionsim.runtime.entropy import Stream
 
 if TYPE_CHECKING:
@@ -74,8 +75,11 @@ class ParentAdmin:
         if living:
             said = _value(await self._world.ask_admin(living[0], _get("/faults")))
             for fault in said["faults"]:
-                body = json.dumps({"fault": fault["fault"], "name": fault["id"]}).encode("ascii")
-                await self._world.ask_admin(child, _request("POST", "/faults", body))
+                body = {"fault": fault["fault"], "name": fault["id"]}
+                if "ends" in fault:
+                    left_ns = parse_instant(fault["ends"]) - self._world.now_ns()
+                    body["for"] = format_duration(max(0, left_ns))
+                await self._world.ask_admin(child, _request("POST", "/faults", json.dumps(body).encode("ascii")))
 
     # Routes.
 
@@ -132,6 +136,7 @@ class ParentAdmin:
 
     async def _advance(self, request: HttpRequest, asked: ApiRequest) -> HttpResponse:
         fired = await self._world.advance(duration_ns(asked))
+        await self._count_faults()
         return json_response(200, {"at": format_instant(self._world.now_ns()), "fired": fired})
 
     async def _reset(self, request: HttpRequest, asked: ApiRequest) -> HttpResponse:
@@ -178,8 +183,12 @@ class ParentAdmin:
 
     async def _fault(self, request: HttpRequest, asked: ApiRequest) -> HttpResponse:
         response = await self._everywhere(request, asked)
-        self._fault_count = len(_value(await self._one(_get("/faults"), asked))["faults"])
+        await self._count_faults()
         return response
+
+    async def _count_faults(self) -> None:
+        said = _value(await self._one(_get("/faults"), ApiRequest()))
+        self._fault_count = len(said.get("faults", ()))
 
     async def _explain(self, request: HttpRequest, asked: ApiRequest) -> HttpResponse:
         region = asked.body.get("region") if isinstance(asked.body, dict) else None

@@ -18,6 +18,7 @@ from regionsim.endpoint.chaos import Chaos
 from regionsim.endpoint.connection import HttpServer
 from regionsim.endpoint.door import Access, Door
 from regionsim.endpoint.edge import ADMIN_PREFIX, Edge
+from regionsim.endpoint.endings import Endings
 from regionsim.endpoint.folder import DataFolder
 from regionsim.endpoint.front import Behind, Front
 from regionsim.endpoint.http import HttpRequest, HttpResponse
@@ -31,6 +32,7 @@ from regionsim.faults.kinds import Fault
 from regionsim.faults.mistakes import FaultError
 from regionsim.names.dataclass import dataclass
 from regionsim.names.mistakes import ConfigError
+from regionsim.region.calendar import DOMAIN_KEY
 from regionsim.region.timers import Fired
 from regionsim.runtime.clock import NS_PER_MINUTE, WallClock
 from regionsim.runtime.entropy import OsEntropy
@@ -82,6 +84,7 @@ class LiveWorld:
         self.audit_since_ns = 0
         self.limits: dict[str, ByteLimit] = {}
         """The links that will be cut once so many bytes have passed, by the name of the fault that will do it."""
+        self.endings = Endings()
         self.simulation: Simulation
         self.door: Door
         self.keyring: Keyring
@@ -152,20 +155,37 @@ class LiveWorld:
         await self.apply_access()
 
     async def advance(self, duration_ns: int) -> tuple[Fired, ...]:
-        """Let that much time pass in the world; what fell due, in order."""
+        """Let that much time pass in the world; what fell due, in order. Faults end on their way."""
         async with self._changing:
-            return await self.simulation.advance(duration_ns)
+            clock = self.simulation.clock
+            fired: list[Fired] = []
+            end_ns = clock.now_ns() + duration_ns
+            while (next_ns := self.next_ending_ns()) is not None and next_ns <= end_ns:
+                fired += await self.simulation.advance(max(0, next_ns - clock.now_ns()))
+                await self.end_what_is_over()
+            fired += await self.simulation.advance(max(0, end_ns - clock.now_ns()))
+            return tuple(one for one in fired if is_told(one))
 
     async def begin_fault(self, fault: Fault, name: str | None = None, *, for_ns: int | None = None) -> str:
-        """Switch a fault on, and return when clients meet it; its name ends it. `for_ns`: of real time.
+        """Switch a fault on, and return when clients meet it; its name ends it. `for_ns`: of the world's time.
 
         Errors: FaultError when the name is taken.
         """
         chosen = self.simulation.begin_fault(fault, name)
         await self.apply_access()
         if for_ns is not None:
+            self.endings.add(chosen, fault, self.simulation.clock.now_ns() + for_ns)
             self._scope.call_later_ns(for_ns, self._fault_over, chosen, fault)
         return chosen
+
+    def next_ending_ns(self) -> int | None:
+        """When, by the world's clock, the next fault ends by itself."""
+        return self.endings.next_ns(self.simulation.faults.by_name)
+
+    async def end_what_is_over(self) -> None:
+        """End the faults whose time is over, and return when clients meet them no more."""
+        for name in self.endings.over(self.simulation.clock.now_ns(), self.simulation.faults.by_name):
+            await self.end_fault(name)
 
     async def end_fault(self, name: str) -> None:
         """Switch a fault off, or all of them (`all`), and return when clients meet it no more. Errors: FaultError."""
@@ -290,6 +310,11 @@ class LiveWorld:
                     with contextlib.suppress(StoreError):
                         await region.store.drop_audit(before_ns)
             self.audit_since_ns = max(self.audit_since_ns, before_ns)
+
+
+def is_told(fired: Fired) -> bool:
+    """Whether it is news to who lets time pass: HSM domain keys are renewed daily in every Region, unseen."""
+    return fired.what != DOMAIN_KEY
 
 
 def ready_line(shared: str, ports: Mapping[str, str], token: str | None) -> dict[str, Any]:

@@ -2,9 +2,10 @@
 
 import socket
 import time
+from datetime import datetime, timedelta
 
 import pytest
-from botocore.exceptions import ClientError, ConnectionClosedError, EndpointConnectionError
+from botocore.exceptions import ClientError, ConnectionClosedError, ConnectionError, EndpointConnectionError
 
 from regionsim.endpoint.background import ServedWorld
 from regionsim.endpoint.settings import ServeSettings
@@ -27,6 +28,24 @@ def test_a_fault_ends_by_itself(world, admin):
     while admin("GET", "/faults")[1]["faults"]:
         assert time.monotonic() < end, "the fault is still on"
         time.sleep(0.02)
+
+
+def test_a_fault_ends_in_the_worlds_time(world, kms, admin):
+    body = {"region_outage": {"region": "us-east-1", "mode": "refuse"}, "for": "10m"}
+    began = datetime.fromisoformat(admin("GET", "/time")[1]["at"])
+    ends = datetime.fromisoformat(admin("POST", "/faults", body)[1]["ends"])
+    assert timedelta(minutes=10) <= ends - began < timedelta(minutes=11)
+    admin("POST", "/faults", {"link_cut": ["us-east-1", "eu-west-1"], "for": "1d"})
+    assert admin("POST", "/time/advance", {"minutes": 9})[1]["fired"] == []
+    with pytest.raises(ConnectionError):
+        client(world.regions["us-east-1"]).list_keys()
+    admin("POST", "/time/advance", {"minutes": 1})
+    assert client(world.regions["us-east-1"]).list_keys()["Keys"] == []
+    assert [fault["id"] for fault in admin("GET", "/faults")[1]["faults"]] == ["link_cut"]
+    admin("DELETE", "/faults/link_cut")
+    admin("POST", "/faults", {"link_cut": ["us-east-1", "eu-west-1"]})
+    assert admin("POST", "/time/advance", {"days": 2})[1]["fired"] == []  # nor is it told of HSM domain keys
+    assert [fault["id"] for fault in admin("GET", "/faults")[1]["faults"]] == ["link_cut"]  # another of that name
 
 
 @pytest.mark.parametrize(

@@ -155,6 +155,16 @@ def test_time_passes_in_all_of_them_in_order(served):
         kms_of(served, "ap-southeast-2").describe_key(KeyId=other)
 
 
+def test_a_fault_ends_in_the_time_of_the_whole_world(served):
+    admin(served, "POST", "/faults", {"region_outage": {"region": "us-east-1", "mode": "refuse"}, "for": "1h"})
+    admin(served, "POST", "/time/advance", {"minutes": 59})
+    with pytest.raises(EndpointConnectionError):
+        kms_of(served, "us-east-1").list_keys()
+    assert admin(served, "POST", "/time/advance", {"minutes": 1})[1]["fired"] == []
+    assert admin(served, "GET", "/faults")[1]["faults"] == []
+    assert kms_of(served, "us-east-1").list_keys()["Keys"] == []
+
+
 def test_faults_accounts_and_records_are_of_the_whole_world(served):
     assert admin(served, "POST", "/faults", {"region_outag": "us-east-1"})[0] == 400
     assert admin(served, "POST", "/faults", {"region_outage": {"region": "us-east-1", "mode": "refuse"}})[0] == 201
