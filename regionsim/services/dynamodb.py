@@ -1,7 +1,7 @@
-"""Amazon DynamoDB: a table key under the KMS key, opened by the service itself under a grant for that table.
+"""Amazon DynamoDB: a table key under the KMS key, opened for each user, and by the service itself under a grant.
 
     CreateTable    DescribeKey, CreateGrant for the user; GenerateDataKey as the service
-    GetItem, ...   Decrypt as the service; then nothing until 5 minutes after the last use by that caller
+    GetItem, ...   Decrypt for the user; then nothing until 5 minutes after the last use by that user
     UpdateTable    a replica in another Region: the same calls there (`global_tables`)
     DeleteTable    RetireGrant as the service
 
@@ -37,7 +37,6 @@ class DynamoDb(Worded):
     default_key = AWS_OWNED
     well = "ACTIVE"
     other = "InaccessibleEncryptionCredentials"
-    denied = "InaccessibleEncryptionCredentials"
     takes = MappingProxyType(
         {
             "CreateTable": Takes(("TableName",), ("KMSMasterKeyId",)),
@@ -70,6 +69,13 @@ class DynamoDb(Worded):
     def next_load(self, workload: str, given: Mapping[str, Any], number: int, stream: Stream) -> Load:
         operation = "PutItem" if stream.random() < 0.5 else "GetItem"
         return Load(operation, {"TableName": workload, "Key": "1"})
+
+    def error_of(self, failure: KmsFailure) -> ServiceError:
+        """DynamoDB words a denial in its own way (observed)."""
+        error = super().error_of(failure)
+        if failure.code == "AccessDeniedException":
+            return ServiceError(error.code, f"KMS key access denied error: {failure.message}")
+        return error
 
     def ill(self, failure: KmsFailure) -> str:
         is_key = not failure.is_failure and failure.code != "ThrottlingException"
@@ -119,7 +125,7 @@ class DynamoDb(Worded):
         if table.status is TableStatus.ARCHIVED:
             raise ServiceError(self.other, f"{table.name} has been archived; its backup can be restored")
         try:
-            await open_table(asked.kms, table, asked.user.arn)
+            await open_table(asked.kms, table, asked.user)
         except KmsFailure:
             if table.inaccessible_since_ns is not None:
                 self._global.found_inaccessible(table)

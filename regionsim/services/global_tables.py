@@ -23,14 +23,12 @@ from regionsim.names.dataclass import dataclass
 from regionsim.runtime.tasks import now_ns, sleep
 from regionsim.services.door import KmsDoor, KmsFailure
 from regionsim.services.premises import Premises
-from regionsim.services.tables import Table, TableStatus, open_table
+from regionsim.services.tables import Table, TableStatus, forget_table_key, open_table
 
 DELIVERED_AFTER_NS = 1_000_000_000
 LOOKS_EVERY_NS = 900_000_000_000
 TRIES_EVERY_NS = 60_000_000_000
 LEAVES_AFTER_NS = 20 * 3_600_000_000_000
-
-_REPLICATION = "replication"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +123,7 @@ class GlobalTables:
 
     async def _opens(self, door: KmsDoor, table: Table) -> bool:
         try:
-            await open_table(door, table, _REPLICATION)
+            await open_table(door, table, None)
         except KmsFailure as failure:
             self._note(table.region, table.name, door, failure)
             if table.status is not TableStatus.ACTIVE:
@@ -151,7 +149,7 @@ class GlobalTables:
             if table.status is TableStatus.ARCHIVED:
                 self._tell(table, table.name, TableStatus.ARCHIVED)
                 return
-            table.at_hand.pop(_REPLICATION, None)
+            forget_table_key(table)
             await self._opens(self._door(table.owner, table.region), table)
         self._watched.discard(id(table))
         if table.inaccessible_since_ns is not None:  # found again, and lost again

@@ -5,7 +5,7 @@
 
 Source: SQS Developer Guide, "Encryption at rest" (data key reuse period, 5 minutes by default); SNS Developer Guide,
 "Key management"; Kinesis Data Streams Developer Guide, "What is server-side encryption?". The names of the encryption
-contexts, and that SNS has the period of SQS, are UNVERIFIED.
+contexts of SQS and Kinesis, and that SNS has the period of SQS, are UNVERIFIED.
 """
 
 from __future__ import annotations

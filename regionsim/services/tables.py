@@ -3,6 +3,8 @@
 A table whose key cannot be used is INACCESSIBLE_ENCRYPTION_CREDENTIALS from the first use that finds out, until a later
 one, or DynamoDB's own look, finds the key again; after seven days it is ARCHIVED, and stays so.
 
+Users open a table with permissions of their own, DynamoDB does its own work under its grant.
+
 Source: DynamoDB Developer Guide, "Encryption at rest: How it works", "How DynamoDB uses AWS KMS"; DynamoDB API
 Reference, TableDescription, SSEDescription (InaccessibleEncryptionDateTime). That the grant has a SourceArn constraint
 is ours: AWS makes it for its regional service principal.
@@ -13,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import field
 from enum import StrEnum
+from typing import Any
 
 from regionsim.authorization.principals import Principal
 from regionsim.names.dataclass import dataclass
@@ -25,6 +28,7 @@ TABLE_KEY_LIVES_NS = 300_000_000_000
 ARCHIVED_AFTER_NS = 7 * 86_400_000_000_000
 
 _GRANTED = ["Decrypt", "Encrypt", "GenerateDataKey", "ReEncryptFrom", "ReEncryptTo", "RetireGrant", "DescribeKey"]
+_ITSELF = "DynamoDB"
 _PRINCIPAL = "dynamodb.amazonaws.com"
 
 
@@ -110,26 +114,35 @@ async def make_table(door: KmsDoor, owner: Principal, region: str, name: str, ke
     )
 
 
-async def open_table(door: KmsDoor, table: Table, who: str) -> None:
-    """Have the table key at hand for `who`: KMS is asked unless it was used within the last 5 minutes.
+async def open_table(door: KmsDoor, table: Table, user: Principal | None) -> None:
+    """Have the table key at hand for a user, or (None) for DynamoDB's own work under its grant.
 
-    A refusal makes the table inaccessible, an answer makes it accessible again. Errors: KmsFailure.
+    KMS is asked unless the key was used within the last 5 minutes. A refusal makes the table inaccessible, an answer
+    makes it accessible again; that one user has no permission on the key says nothing about it. Errors: KmsFailure.
     """
+    who = _ITSELF if user is None else user.arn
     if table.at_hand.get(who, 0) <= now_ns():
+        given: dict[str, Any] = {"CiphertextBlob": table.blob, "EncryptionContext": dict(table.context)}
         try:
-            await door.as_itself(
-                "Decrypt",
-                at=table.region,
-                source_arn=table.arn,
-                CiphertextBlob=table.blob,
-                EncryptionContext=dict(table.context),
-            )
+            if user is None or table.key.is_owned:
+                await door.as_itself("Decrypt", at=table.region, source_arn=table.arn, **given)
+            else:
+                await door.for_user("Decrypt", at=table.region, **given)
         except KmsFailure as failure:
-            if not failure.is_failure and failure.code != "ThrottlingException":
+            if not (failure.is_failure or failure.code == "ThrottlingException" or _is_about_user(failure)):
                 table.inaccessible_since_ns = table.inaccessible_since_ns or now_ns()
             raise
         table.inaccessible_since_ns = None
     table.at_hand[who] = now_ns() + TABLE_KEY_LIVES_NS
+
+
+def forget_table_key(table: Table) -> None:
+    """Let DynamoDB ask KMS anew for its own work."""
+    table.at_hand.pop(_ITSELF, None)
+
+
+def _is_about_user(failure: KmsFailure) -> bool:
+    return failure.is_for_user and failure.code == "AccessDeniedException"
 
 
 async def retire_grant(door: KmsDoor, table: Table) -> None:

@@ -82,9 +82,9 @@ SEQUENCES: dict[str, tuple[str, tuple[Ask, ...]]] = {
         Ask("CreateTable", {"TableName": "t", "KMSMasterKeyId": "$key"}, (
             *by(FAS, None, "DescribeKey", "CreateGrant"), *by(SP, TABLE, "GenerateDataKey"),
         )),
-        Ask("PutItem", {"TableName": "t", "Key": "1"}, by(SP, TABLE, "Decrypt")),
+        Ask("PutItem", {"TableName": "t", "Key": "1"}, by(FAS, TABLE, "Decrypt")),
         Ask("GetItem", {"TableName": "t", "Key": "1"}, ()),
-        Ask("GetItem", {"TableName": "t", "Key": "1"}, by(SP, TABLE, "Decrypt"), pause=301),
+        Ask("GetItem", {"TableName": "t", "Key": "1"}, by(FAS, TABLE, "Decrypt"), pause=301),
         Ask("DeleteTable", {"TableName": "t"}, by(SP, None, "RetireGrant")),
     )),
     "11.5 EKS": ("eks", (

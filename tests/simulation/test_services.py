@@ -90,7 +90,10 @@ async def test_dynamodb_makes_the_documented_calls(kms: OneRegion) -> None:
     await world.does("dynamodb", "PutItem", Key="1", Item="pen", **TABLE)
     records = {record["eventName"]: record for record in await world.trail()}
     assert context_of(records["GenerateDataKey"]) == context_of(records["Decrypt"]) == context
-    assert records["Decrypt"]["userIdentity"] == {"type": "AWSService", "invokedBy": "dynamodb.amazonaws.com"}
+    service = {"type": "AWSService", "invokedBy": "dynamodb.amazonaws.com"}
+    assert records["GenerateDataKey"]["userIdentity"] == service
+    who = records["Decrypt"]["userIdentity"]
+    assert (who["arn"], who["invokedBy"]) == (f"arn:aws:iam::{HOME}:user/alice", "dynamodb.amazonaws.com")
     granted = records["CreateGrant"]["requestParameters"]
     assert granted["constraints"]["encryptionContextSubset"] == context
     assert (await world.does("dynamodb", "DeleteTable", **TABLE)).calls == ("RetireGrant",)
@@ -106,7 +109,18 @@ async def test_a_table_key_is_at_hand_until_five_minutes_after_its_last_use(kms:
         await kms.sleep_seconds(pause)
         calls.append((await world.does("dynamodb", "GetItem", Key="1", **TABLE)).calls)
     assert calls == [("Decrypt",), (), (), ("Decrypt",)]
-    assert (await world.does("dynamodb", "GetItem", "bob", Key="1", **TABLE)).calls == ("Decrypt",)
+    assert (await world.does("dynamodb", "GetItem", "root", Key="1", **TABLE)).calls == ("Decrypt",)
+
+
+@one_region()
+async def test_who_has_no_permission_on_its_key_reads_nothing_of_a_table(kms: OneRegion) -> None:
+    world, key = CloudWorld(kms), await kms.create_key()
+    await world.does("dynamodb", "CreateTable", KMSMasterKeyId=key, **TABLE)
+    denied = await world.answered("dynamodb", "GetItem", "bob", Key="1", **TABLE)
+    assert denied.error == "AccessDeniedException"
+    assert denied.message.startswith("KMS key access denied error: ")
+    assert (await world.does("dynamodb", "DescribeTable", **TABLE)).response == {"State": "ACTIVE"}
+    await world.does("dynamodb", "GetItem", Key="1", **TABLE)
 
 
 @one_region()

@@ -106,7 +106,7 @@ SEEN = {
     #                disabled, denied, pending deletion, expired, throttled, out
     "s3": ("KMS.DisabledException", "AccessDenied", "KMS.KMSInvalidStateException", "KMS.KMSInvalidStateException", "KMS.ThrottlingException", "ServiceUnavailable"),
     "ec2": ("Client.InvalidKMSKey.InvalidState", "Client.InternalError", "Client.InvalidKMSKey.InvalidState", "Client.InvalidKMSKey.InvalidState", "RequestLimitExceeded", "InternalError"),
-    "dynamodb": (*["InaccessibleEncryptionCredentials"] * 4, "ThrottlingException", "InternalServerError"),
+    "dynamodb": ("InaccessibleEncryptionCredentials", "AccessDeniedException", "InaccessibleEncryptionCredentials", "InaccessibleEncryptionCredentials", "ThrottlingException", "InternalServerError"),
     "secretsmanager": ("DecryptionFailure", "AccessDeniedException", "DecryptionFailure", "DecryptionFailure", "ThrottlingException", "InternalServiceError"),
     "ssm": ("InvalidKeyId", "AccessDeniedException", "InvalidKeyId", "InvalidKeyId", "ThrottlingException", "InternalServerError"),
     "route53": ("InvalidKeySigningKeyStatus", "InvalidKMSArn", "InvalidKeySigningKeyStatus", "InvalidKeySigningKeyStatus", "ThrottlingException", "ServiceUnavailable"),
@@ -138,7 +138,7 @@ CAUSES = (
     "DisabledException", "AccessDeniedException", *["KMSInvalidStateException"] * 2, "ThrottlingException",
     "ConnectionRefused",
 )  # fmt: skip
-FOR_USERS = {"s3", "ec2", "secretsmanager", "ssm", "sqs", "sns", "kinesis"}
+FOR_USERS = {"s3", "ec2", "dynamodb", "secretsmanager", "ssm", "sqs", "sns", "kinesis"}
 """Those that call KMS as their user: that one has no permission is no state of the resource."""
 
 COMMON = {"AccessDeniedException", "ThrottlingException", "Throttling", "InternalFailure", "ServiceUnavailable"}
