@@ -125,6 +125,11 @@ class RegionState:
         """The custom key store of that id, or None."""
         return self._key_stores.get(store_id)
 
+    @property
+    def has_key_stores(self) -> bool:
+        """True when any account has a custom key store here."""
+        return bool(self._key_stores)
+
     def key_stores(self, account: str | None = None) -> tuple[KeyStore, ...]:
         """The custom key stores, of one account if given, by id."""
         return tuple(store for _, store in sorted(self._key_stores.items()) if account in (None, store.account))

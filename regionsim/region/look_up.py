@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from regionsim.kms.ciphertext import MalformedBlob
 from regionsim.kms.ciphertext import parse as parse_blob
@@ -28,6 +28,17 @@ def subject(state: RegionState, reads: Reads, account: str) -> KmsKey | None:
         return state.key_by_bytes(parse_blob(reads.ciphertext).key_id_bytes)
     except MalformedBlob:
         return None
+
+
+def stores_used(state: RegionState, reads: Reads, account: str) -> tuple[str, ...]:
+    """The custom key stores of all keys that a call is about, each once; ReEncrypt is about two keys."""
+    named = [key_id for identifier in reads.keys if (key_id := locate(state, account, identifier)) is not None]
+    found = [state.key(key_id) for key_id in (*named, *reads.own_keys)]
+    if reads.ciphertext is not None:
+        with suppress(MalformedBlob):
+            found.append(state.key_by_bytes(parse_blob(reads.ciphertext).key_id_bytes))
+    stores = (key.regional.key_store for key in found if key is not None)
+    return tuple(dict.fromkeys(membership.store_id for membership in stores if membership is not None))
 
 
 @asynccontextmanager

@@ -44,7 +44,7 @@ from regionsim.region.first_use import make_aws_key
 from regionsim.region.incarnation import Incarnation
 from regionsim.region.key_stores import KeyStores, is_of_stores
 from regionsim.region.locks import Locks
-from regionsim.region.look_up import locked, subject
+from regionsim.region.look_up import locked, stores_used, subject
 from regionsim.region.replicator import Replicator
 from regionsim.region.serving import Serving
 from regionsim.region.surroundings import Surroundings
@@ -454,8 +454,9 @@ class Region:
         # A service that calls in its own name does so for the account that has the key.
         account = call.caller.account or ("" if serving.key is None else serving.key.account)
         self.admission.admit(account, call.operation, now_ns(), spec=spec, pair_spec=pair_spec)
-        if serving.key is not None and serving.key.regional.key_store is not None:
-            self.admission.admit_to_store(serving.key.regional.key_store.store_id, call.operation, now_ns())
+        if serving.host.state.has_key_stores:
+            for store_id in stores_used(serving.host.state, serving.reads, call.caller.account):
+                self.admission.admit_to_store(store_id, call.operation, now_ns())
 
     def _answer_question(self, question: Question) -> Answer:
         """This Region's word. It costs requests here, too: a replica two CreateKey, a primary's move one of its own."""

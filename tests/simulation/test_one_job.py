@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from regionsim.faults.vocabulary import parse_fault
 from regionsim.kms.operations.registry import REGISTRY
 from tests.simulation.key_stores import ON_CLUSTER, ON_PROXY
-from tests.simulation.one_region import OneRegion, one_region
+from tests.simulation.one_region import HERE, OneRegion, one_region
 from tests.simulation.test_custom_key_stores import connected, key_in
 from tests.simulation.test_one_region_shapes import TWO, responses
 
@@ -105,3 +106,20 @@ async def test_a_plaintext_that_does_not_fit_is_told_between_keepers_too(kms: On
     assert await kms.answer("alice", "ReEncrypt", CiphertextBlob=blob, **given) == (
         "ValidationException: Algorithm RSAES_OAEP_SHA_256 and key spec RSA_2048 cannot encrypt data larger than 190 bytes."
     )
+
+
+@pytest.mark.parametrize(("source", "destination"), [("cluster", "external"), ("external", "cluster")])
+@one_region()
+async def test_reencrypt_draws_on_the_quotas_of_both_key_stores(kms: OneRegion, source: str, destination: str) -> None:
+    made = {kind: await _key_of(kms, kind) for kind in (source, destination)}
+    blob = (await kms.call("alice", "Encrypt", KeyId=made[source], Plaintext=b"order"))["CiphertextBlob"]
+    kms.region.admission.forget()
+    storm = {"throttle": {"region": HERE, "factor": 1 / 1800}}  # a store has one request
+    kms.simulation.begin_fault(parse_fault(storm))
+    await kms.call("alice", "Encrypt", KeyId=made[source], Plaintext=b"the source's one request")
+    told = await kms.answer("alice", "ReEncrypt", CiphertextBlob=blob, DestinationKeyId=made[destination])
+    assert told.startswith("ThrottlingException")
+    await kms.sleep_seconds(2)
+    await kms.call("alice", "ReEncrypt", CiphertextBlob=blob, DestinationKeyId=made[destination])
+    told = await kms.answer("alice", "Encrypt", KeyId=made[destination], Plaintext=b"the destination's is used up")
+    assert told.startswith("ThrottlingException")
