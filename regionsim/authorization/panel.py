@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from regionsim.authorization.decision import Outcome
 from regionsim.authorization.explain import Explanation, LayerReport
+from regionsim.authorization.policy import Effect
 from regionsim.authorization.walk import ConditionReport, StatementReport
 
 _TITLES = {
@@ -47,6 +48,7 @@ def lines(explanation: Explanation) -> Iterator[str]:
     yield ""
     for layer in explanation.layers:
         yield f"  {layer.mark:<2}  {_TITLES[layer.layer]:<17}{_told(layer)}"
+    yield from _denying(explanation)
     nearest = explanation.nearest
     if nearest is not None:
         yield ""
@@ -72,6 +74,20 @@ def _told(layer: LayerReport) -> str:
 
 def _named(report: StatementReport) -> str:
     return f"{report.policy} #{report.index}{f' ({report.sid})' if report.sid else ''}"
+
+
+def _denying(explanation: Explanation) -> Iterator[str]:
+    """The statement that denies, and by which conditions; without conditions it denies always, and its name says it."""
+    deciding = explanation.decision.deciding
+    if explanation.decision.outcome is not Outcome.EXPLICITLY_DENIED or deciding is None:
+        return
+    for layer in explanation.layers:
+        for report in layer.statements:
+            is_it = (report.policy, report.index) == (deciding.policy, deciding.index)
+            if is_it and report.effect is Effect.DENY and report.applies and report.conditions:
+                yield ""
+                yield f"denied by: {_TITLES[layer.layer]}, {_named(report)}"
+                yield from (f"  condition: {_condition(condition)}: it holds" for condition in report.conditions)
 
 
 def _nearest(layer: str, report: StatementReport) -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,8 @@ from regionsim.names.mistakes import ConfigError, advice
 
 def _explain(arguments: argparse.Namespace) -> int:
     if (arguments.cases is None) == (arguments.scenario is None):
-        raise ConfigError("explain wants a SCENARIO, or --cases FILE; see regionsim explain --help")
+        both = "" if arguments.cases is None else ", not both: a case brings its own policies"
+        raise ConfigError(f"explain wants a SCENARIO, or --cases FILE{both}; see regionsim explain --help")
     if arguments.cases is not None:
         return _explain_cases(arguments.cases)
     return _explain_scenario(arguments)
@@ -24,7 +25,7 @@ def _explain(arguments: argparse.Namespace) -> int:
 
 def _explain_scenario(arguments: argparse.Namespace) -> int:
     from regionsim.authorization.panel import lines
-    from regionsim.scenario.explaining import Asked, explain_in
+    from regionsim.scenario.explaining import Asked, explain_in, permission_of
     from regionsim.scenario.library import find_scenario
     from regionsim.scenario.load import load_scenario
 
@@ -32,25 +33,36 @@ def _explain_scenario(arguments: argparse.Namespace) -> int:
         "--as": arguments.caller,
         "--action": arguments.action,
         "--key": arguments.key,
-        "--region": arguments.region,
     }
     missing = [name for name, value in wanted.items() if value is None]
     if missing:
         raise ConfigError(f"explain SCENARIO wants {', '.join(missing)} too; see regionsim explain --help")
-    action = arguments.action if ":" in arguments.action else f"kms:{arguments.action}"
+    scenario = load_scenario(find_scenario(arguments.scenario))
     pairs = [pair.partition("=") for pair in arguments.encryption_context]
     asked = Asked(
         caller=arguments.caller,
-        action=action,
+        action=permission_of(arguments.action),
         key=arguments.key,
-        region=arguments.region,
+        region=arguments.region or _region_of(arguments.key, scenario.world.regions),
         at_ns=arguments.at,
         encryption_context={name: text for name, _, text in pairs},
         circumstances=_circumstances(arguments.context),
     )
-    for line in lines(explain_in(load_scenario(find_scenario(arguments.scenario)), asked)):
+    for line in lines(explain_in(scenario, asked)):
         print(line)
     return OK
+
+
+def _region_of(key: str, regions: Sequence[str]) -> str:
+    """The Region that is meant where none is named: the only one, or the ARN's. Errors: ConfigError."""
+    from regionsim.names.arns import Arn
+
+    arn = Arn.parse(key)
+    if arn is not None:
+        return arn.region
+    if len(regions) > 1:
+        raise ConfigError(f"explain SCENARIO wants --region too, where there are several: {', '.join(regions)}")
+    return regions[0]
 
 
 def _explain_cases(name: str) -> int:
@@ -92,7 +104,7 @@ def _add_explain(parser: argparse.ArgumentParser) -> None:
     add("--as", dest="caller", metavar="PRINCIPAL", help="who asks, as scenarios write it")
     add("--action", metavar="ACTION", help="the permission, as kms:Decrypt is")
     add("--key", metavar="KEY", help="the key: an id, an ARN, an alias, or a name that the scenario saves")
-    add("--region", metavar="R", help="the Region that decides")
+    add("--region", metavar="R", help="the Region that decides; by default the only one, or that of the key's ARN")
     add("--at", type=duration, metavar="T", help="when, as 2h; by default at the end")
     add(
         "--encryption-context",

@@ -84,6 +84,9 @@ def read_request(request: HttpRequest, held: Mapping[str, str]) -> ApiRequest:
     if request.body.strip():
         try:
             body = json.loads(request.body)
+        except json.JSONDecodeError as error:
+            where = f"line {error.lineno}, column {error.colno}"
+            refuse(f"the body is not JSON: {error.msg} at {where}", 'names and texts are quoted: {"name": "text"}')
         except (ValueError, RecursionError):
             refuse("the body is not JSON")
     query = dict(parse_qsl(request.query, keep_blank_values=True))

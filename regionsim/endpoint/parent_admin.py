@@ -97,6 +97,7 @@ class ParentAdmin:
         add("GET", "/events", "CloudTrail records, oldest first", self._events)
         add("POST", "/regions/{name}/start", "start the process of a Region anew, if it has died", self._start)
         add("POST", "/policies/explain", "why a request is allowed or denied", self._explain)
+        add("GET", "/denials", "the calls that were denied last, the newest first: why", self._denials)
         add("GET", "/faults", "the faults that are on", self._one)
         for method, path, about in (
             ("POST", "/faults", "switch a fault on"),
@@ -194,7 +195,18 @@ class ParentAdmin:
         region = asked.body.get("region") if isinstance(asked.body, dict) else None
         if region in self._world.plan.regions and self._world.child_of(region).is_up:
             return await self._world.ask_admin(self._world.child_of(region), request)
+        if isinstance(asked.body, dict) and "request_id" in asked.body:
+            said = [response for _, response in await self._each(request)]
+            return min(said, key=lambda response: response.status, default=await self._one(request, asked))
         return await self._one(request, asked)
+
+    async def _denials(self, request: HttpRequest, asked: ApiRequest) -> HttpResponse:
+        said = [response for _, response in await self._each(request)]
+        wrong = next((response for response in said if response.status >= 400), None)
+        if wrong is not None:
+            return wrong
+        found = sorted((one for response in said for one in _value(response)["denials"]), key=lambda one: one["at"])
+        return json_response(200, {"denials": found[::-1][: int(asked.query.get("limit", "20"))]})
 
     async def _health(self, request: HttpRequest, asked: ApiRequest) -> HttpResponse:
         said = [_value(response) for _, response in await self._each(request)]

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 from regionsim.authorization.cases import CaseError, explain_case
 from regionsim.authorization.principals import Principal
 from regionsim.endpoint.api import ApiRequest, Route, refuse
+from regionsim.endpoint.denials import MOST_KEPT
 from regionsim.names.mistakes import advice
 from regionsim.region.audit_query import AuditQuestion, audit_entries
 from regionsim.region.audit_record import records
 from regionsim.runtime.clock import format_instant, parse_instant
-from regionsim.scenario.explaining import Asked, explain_now
+from regionsim.scenario.explaining import Asked, explain_now, permission_of
 
 if TYPE_CHECKING:
     from regionsim.endpoint.world import LiveWorld
@@ -31,7 +32,26 @@ _ASKS = {
     "limit": f"at most so many (default {_DEFAULT_COUNT}, most {_MOST_COUNT})",
     "after": "go on behind the page whose `next` this is",
 }
+_MOST_DENIALS = 20
 _LIVE = ("as", "action", "key", "region", "encryptionContext")
+_DENIED = {
+    "type": "object",
+    "properties": {"request_id": {"type": "string"}},
+    "required": ["request_id"],
+    "additionalProperties": False,
+}
+_IN_THIS_WORLD = {
+    "type": "object",
+    "properties": {
+        "as": {"type": "string", "examples": ["alice", "role/app"]},
+        "action": {"type": "string", "examples": ["kms:Decrypt"]},
+        "key": {"type": "string"},
+        "region": {"type": "string"},
+        "encryptionContext": {"type": "object", "additionalProperties": {"type": "string"}},
+    },
+    "required": list(_LIVE[:4]),
+    "additionalProperties": False,
+}
 
 
 def record_routes(world: LiveWorld) -> tuple[Route, ...]:
@@ -63,8 +83,19 @@ def record_routes(world: LiveWorld) -> tuple[Route, ...]:
             "next": page[-1][0] if len(wanted) > count else None,
         }
 
+    route = Route(method="GET", path="/events", about="CloudTrail records, oldest first", handler=events, asks=_ASKS)
+    return (route, *_why_routes(world))
+
+
+def _why_routes(world: LiveWorld) -> tuple[Route, ...]:
+    async def denials(request: ApiRequest) -> dict[str, Any]:
+        request.only("limit")
+        return {"denials": world.denials.newest(_count(request.query.get("limit", str(_MOST_DENIALS))))}
+
     async def explain(request: ApiRequest) -> dict[str, Any]:
         body = request.body
+        if isinstance(body, dict) and "request_id" in body:
+            return _explain_denied(world, request)
         if isinstance(body, dict) and ("as" in body or "key" in body):
             return _explain_live(world, request)
         try:
@@ -74,13 +105,19 @@ def record_routes(world: LiveWorld) -> tuple[Route, ...]:
             refuse(str(mistake), f"code {mistake.code}; or ask about this world with {', '.join(_LIVE)}")
 
     return (
-        Route(method="GET", path="/events", about="CloudTrail records, oldest first", handler=events, asks=_ASKS),
         Route(
             method="POST",
             path="/policies/explain",
-            about="why a request is allowed or denied: in this world (as, action, key, region), or a case of its own",
+            about="why a call was denied (request_id), or a request is allowed or denied: in this world, or in a case",
             handler=explain,
-            takes={"type": "object"},
+            takes={"anyOf": [_DENIED, _IN_THIS_WORLD, {"type": "object", "description": "a case of its own"}]},
+        ),
+        Route(
+            method="GET",
+            path="/denials",
+            about="the calls that were denied last, the newest first: why, and what would have allowed them",
+            handler=denials,
+            asks={"limit": f"at most so many (default {_MOST_DENIALS}, most {_MOST_COUNT})"},
         ),
     )
 
@@ -117,6 +154,15 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _explain_denied(world: LiveWorld, request: ApiRequest) -> dict[str, Any]:
+    request_id = request.members("request_id")["request_id"]
+    explanation = world.denials.of(request_id) if isinstance(request_id, str) else None
+    if explanation is None:
+        known = f"the last {MOST_KEPT:,} are known, until the world begins anew"
+        refuse(f"no call with the id {json.dumps(request_id)} was denied", f"{known}; GET /_regionsim/denials", 404)
+    return explanation.as_json()
+
+
 def _explain_live(world: LiveWorld, request: ApiRequest) -> dict[str, Any]:
     given = request.members(*_LIVE)
     texts = dict(_texts(given))
@@ -127,7 +173,7 @@ def _explain_live(world: LiveWorld, request: ApiRequest) -> dict[str, Any]:
         refuse("encryptionContext is an object of texts")
     asked = Asked(
         caller=texts["as"],
-        action=texts["action"],
+        action=permission_of(texts["action"]),
         key=texts["key"],
         region=texts["region"],
         encryption_context=context,

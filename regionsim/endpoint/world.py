@@ -16,6 +16,7 @@ from regionsim.accounts.directory import Directory
 from regionsim.endpoint.admin import Admin
 from regionsim.endpoint.chaos import Chaos
 from regionsim.endpoint.connection import HttpServer
+from regionsim.endpoint.denials import Denials
 from regionsim.endpoint.door import Access, Door
 from regionsim.endpoint.edge import ADMIN_PREFIX, Edge
 from regionsim.endpoint.endings import Endings
@@ -85,6 +86,7 @@ class LiveWorld:
         self.limits: dict[str, ByteLimit] = {}
         """The links that will be cut once so many bytes have passed, by the name of the fault that will do it."""
         self.endings = Endings()
+        self.denials: Denials
         self.simulation: Simulation
         self.door: Door
         self.keyring: Keyring
@@ -250,6 +252,8 @@ class LiveWorld:
         self.audit_since_ns = clock.now_ns()
         self._marks = []
         self.simulation = Simulation(self.plan, ground, None if share is None else share.part)
+        self.denials = Denials(clock)
+        self.simulation.on_refusal(self.denials.heard)
         self.simulation.on_key(PolicyWarnings(self._tell).watch)
         self.door = Door(self.simulation, self._faults_changed)
         try:

@@ -10,6 +10,7 @@ from dataclasses import field
 from pathlib import Path
 from typing import Any
 
+from regionsim.authorization.actions import KMS_ACTIONS
 from regionsim.authorization.circumstances import Circumstances
 from regionsim.authorization.explain import Explanation, explain
 from regionsim.authorization.principals import Principal
@@ -46,6 +47,19 @@ class Asked:
     at_ns: int | None = None
     encryption_context: Mapping[str, str] = field(default_factory=dict)
     circumstances: Circumstances = field(default_factory=dict)
+
+
+def permission_of(text: str) -> str:
+    """The permission of KMS that a person means, as AWS spells it: `decrypt`, `kms:Decrypt`. Errors: ConfigError."""
+    action = text if ":" in text else f"kms:{text}"
+    found = next((known for known in KMS_ACTIONS if known.lower() == action.lower()), None)
+    if found is not None:
+        return found
+    if action.lower() == "kms:reencrypt":
+        raise ConfigError("ReEncrypt needs two permissions; ask for kms:ReEncryptFrom or kms:ReEncryptTo")
+    if not action.lower().startswith("kms:"):
+        raise ConfigError(f"'{text}' is no permission of KMS; a service asks KMS for others in its caller's name")
+    raise ConfigError(f"KMS has no permission '{text}'; {advice(action, KMS_ACTIONS)}")
 
 
 def explain_in(scenario: Scenario, asked: Asked) -> Explanation:

@@ -1,5 +1,6 @@
 """The admin API: faults, records, time, chaos; and who may use it."""
 
+import json
 import socket
 import time
 from datetime import datetime, timedelta
@@ -122,6 +123,33 @@ def test_why_is_told_in_this_world_and_of_a_case(world, kms, admin):
     assert admin("POST", "/policies/explain", case)[1]["decision"] == "ImplicitlyDenied"
     assert admin("POST", "/policies/explain", {"as": "nobody", **asked, "key": "x"})[0] == 400
     assert admin("POST", "/policies/explain", {"principal": "x"})[0] == 400
+
+
+def test_why_a_call_was_denied_is_told_as_it_was_then(world, kms, admin):
+    key_id = kms.create_key()["KeyMetadata"]["KeyId"]
+    default = kms.get_key_policy(KeyId=key_id)["Policy"]
+    policy = json.loads(default)
+    deny = {"Sid": "No", "Effect": "Deny", "Principal": "*", "Action": "kms:Encrypt", "Resource": "*"}
+    policy["Statement"].append(deny)
+    kms.put_key_policy(KeyId=key_id, Policy=json.dumps(policy))
+    with pytest.raises(ClientError) as error:
+        kms.encrypt(KeyId=key_id, Plaintext=b"x")
+    request_id = error.value.response["ResponseMetadata"]["RequestId"]
+    kms.put_key_policy(KeyId=key_id, Policy=default)
+    status, answer = admin("POST", "/policies/explain", {"request_id": request_id})
+    assert (status, answer["code"], answer["deciding"]["sid"]) == (200, "EXPLICIT_DENY_RESOURCE", "No")
+    newest = admin("GET", "/denials?limit=1")[1]["denials"]
+    assert [(one["request_id"], one["action"], one["region"]) for one in newest] == [
+        (request_id, "kms:Encrypt", "us-east-1")
+    ]
+    assert newest[0]["why"].startswith("The key policy denies this explicitly.")
+    assert "remove the Deny in key policy #2" in newest[0]["fixes"]
+    status, answer = admin("POST", "/policies/explain", {"request_id": "x"})
+    assert (status, answer["error"]["what"]) == (404, 'no call with the id "x" was denied')
+    status, answer = admin(
+        "POST", "/policies/explain", {"as": "admin", "action": "Encript", "key": key_id, "region": "us-east-1"}
+    )
+    assert (status, answer["error"]["advice"]) == (400, "did you mean 'kms:Encrypt'?")
 
 
 def test_chaos_rules_have_localstacks_shape(world, kms, admin, unlike_the_model):

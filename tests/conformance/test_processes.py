@@ -155,6 +155,19 @@ def test_time_passes_in_all_of_them_in_order(served):
         kms_of(served, "ap-southeast-2").describe_key(KeyId=other)
 
 
+def test_denials_of_every_process_are_told(served):
+    for region in ("us-east-1", "eu-west-1"):
+        with pytest.raises(ClientError) as error:
+            kms_of(served, region).describe_key(KeyId=f"arn:aws:kms:{region}:111122223333:key/mrk-{'0' * 32}")
+        assert error.value.response["Error"]["Code"] in ("AccessDeniedException", "NotFoundException")
+    assert admin(served, "GET", "/denials?limit=x")[0] == 400
+    denials = admin(served, "GET", "/denials")[1]["denials"]
+    assert [one["region"] for one in denials] == ["eu-west-1", "us-east-1"]
+    asked = {"request_id": denials[0]["request_id"]}
+    assert admin(served, "POST", "/policies/explain", asked)[1]["decision"] == "ImplicitlyDenied"
+    assert admin(served, "POST", "/policies/explain", {"request_id": "x"})[0] == 404
+
+
 def test_a_fault_ends_in_the_time_of_the_whole_world(served):
     admin(served, "POST", "/faults", {"region_outage": {"region": "us-east-1", "mode": "refuse"}, "for": "1h"})
     admin(served, "POST", "/time/advance", {"minutes": 59})

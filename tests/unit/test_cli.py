@@ -346,6 +346,23 @@ def test_colors_are_for_terminals_and_can_be_refused(words, no_color, is_termina
     assert ("\x1b[31m" in capsys.readouterr().err) is colored
 
 
+DENIED = """
+name: Denied outside of S3
+regions: [us-east-1]
+accounts:
+  "111122223333": {users: {alice: {policies: [{Version: "2012-10-17", Statement: [{Effect: Allow, Action: "kms:*", Resource: "*"}]}]}}}
+keys:
+  - name: artifacts
+    primary: us-east-1
+    policy:
+      Version: "2012-10-17"
+      Statement:
+        - {Effect: Allow, Principal: {AWS: "arn:aws:iam::111122223333:root"}, Action: "kms:*", Resource: "*"}
+        - {Sid: NotOutside, Effect: Deny, Principal: "*", Action: "kms:Decrypt", Resource: "*", Condition: {StringNotEquals: {"kms:ViaService": s3.us-east-1.amazonaws.com}}}
+steps: [{at: 1s, say: nothing}]
+"""
+
+
 def test_explain_answers_each_case_and_says_at_the_end_that_one_was_none(tmp_path, capsys):
     case = {"id": 1, "principal": "s3.amazonaws.com", "action": "kms:Decrypt", "resource": "*"}
     file = tmp_path / "cases.jsonl"
@@ -375,6 +392,19 @@ def test_explain_tells_of_a_scenario_s_world(capsys):
     assert "because no identity-based policy allows the kms:Encrypt action" in told
 
 
+def test_explain_says_which_condition_made_a_deny_count_and_needs_no_region_where_there_is_one(small, tmp_path, capsys):
+    file = tmp_path / "ci.yaml"
+    file.write_text(DENIED, encoding="utf-8")
+    assert cli.main(["explain", str(file), "--as", "alice", "--action", "decrypt", "--key", "artifacts"]) == 0
+    told = capsys.readouterr().out
+    assert told.startswith("DENIED (explicit)  kms:Decrypt\n")
+    wanted = "StringNotEquals kms:ViaService wants s3.us-east-1.amazonaws.com, absent: it holds"
+    assert f"denied by: Key policy, key policy #2 (NotOutside)\n  condition: {wanted}\n" in told
+    key = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+    assert cli.main(["explain", str(file), "--as", "alice", "--action", "decrypt", "--key", key]) == 2
+    assert "no such Region: 'eu-west-1'" in capsys.readouterr().err
+
+
 def test_explain_knows_how_a_call_came(capsys):
     asked = ["explain", "services-that-call", "--as", "bob", "--action", "GenerateDataKey", "--key", "$key"]
     asked += ["--region", "us-east-1"]
@@ -387,8 +417,13 @@ def test_explain_knows_how_a_call_came(capsys):
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        ([], "explain wants a SCENARIO, or --cases FILE"),
-        (["quickstart"], "explain SCENARIO wants --as, --action, --key, --region too"),
+        ([], "explain wants a SCENARIO, or --cases FILE; see"),
+        (["quickstart", "--cases", "x"], "explain wants a SCENARIO, or --cases FILE, not both: a case brings its own policies"),
+        (["denied-only-here", "--as", "bob", "--action", "Encrypt", "--key", "key"], "wants --region too, where there are several: us-east-1, "),
+        (["quickstart", "--as", "alice", "--action", "kms:Encript", "--key", "key"], "KMS has no permission 'kms:Encript'; did you mean 'kms:Encrypt'?"),
+        (["quickstart", "--as", "alice", "--action", "ReEncrypt", "--key", "key"], "ask for kms:ReEncryptFrom or kms:ReEncryptTo"),
+        (["quickstart", "--as", "alice", "--action", "s3:GetObject", "--key", "key"], "'s3:GetObject' is no permission of KMS"),
+        (["quickstart"], "explain SCENARIO wants --as, --action, --key too"),
         (["denied-only-here", "--as", "bbo", "--action", "kms:Encrypt", "--key", "key", "--region", "us-east-1"], "no such principal: 'bbo'; did you mean 'bob'?"),
         (["denied-only-here", "--as", "bob", "--action", "kms:Encrypt", "--key", "key", "--region", "us-est-1"], "no such Region: 'us-est-1'; did you mean 'us-east-1'?"),
         (["denied-only-here", "--as", "bob", "--action", "kms:Encrypt", "--key", "ky", "--region", "us-east-1"], "us-east-1 has no key 'ky' at the end; did you mean 'key'?"),
