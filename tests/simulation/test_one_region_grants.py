@@ -148,6 +148,13 @@ async def test_listed_by_page_by_grantee_and_by_who_may_retire(kms: OneRegion) -
         "Operations": ["Decrypt"],
         "Constraints": {"EncryptionContextSubset": {"App": "pay"}},
     }
+    for asked, found in (
+        ({"GrantId": ids[1]}, [ids[1]]),
+        ({"GrantId": "0" * 64}, []),
+        ({"GrantId": ids[1], "GranteePrincipal": APP}, []),
+    ):
+        listed = await kms.call("alice", "ListGrants", KeyId=key, **asked)
+        assert ([grant["GrantId"] for grant in listed["Grants"]], listed["Truncated"]) == (found, False)
     retirable = await kms.call("alice", "ListRetirableGrants", RetiringPrincipal=APP)
     assert [grant["GrantId"] for grant in retirable["Grants"]] == ids
     assert (await kms.call("zoe", "ListRetirableGrants", RetiringPrincipal=APP))["Grants"] == []

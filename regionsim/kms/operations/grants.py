@@ -159,11 +159,10 @@ class ListGrants(Operation[ListGrantsRequest]):
         if request.grantee_principal is not None and request.grantee_service_principal is not None:
             raise ValidationException("Specify either GranteePrincipal or GranteeServicePrincipal.")
         grantee = request.grantee_principal or request.grantee_service_principal
-        fitting = (
-            grant
-            for grant in view.state.grants_of(key.key_id).after(_place(request.marker))
-            if request.grant_id in (None, grant.grant_id) and grantee in (None, grant.grantee)
-        )
+        place, held = _place(request.marker), view.state.grants_of(key.key_id)
+        one = None if request.grant_id is None else held.get(request.grant_id)
+        known = held.after(place) if request.grant_id is None else iter([] if one is None else [one])
+        fitting = (grant for grant in known if grantee in (None, grant.grantee))
         found, more = _page(view, fitting, request.limit)
         return Plan(
             call=call,
