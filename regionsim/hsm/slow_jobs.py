@@ -1,7 +1,8 @@
-"""Which jobs take half a millisecond or more, and so compute on the HSM's own thread in real time.
+"""Which jobs take a quarter of a millisecond or more, and so compute on the HSM's own thread in real time.
 
-Source: measured: RSA private operations, SM2 (pure Python), ML-DSA signatures, the making of RSA keys, agreements
-between Regions and large batches. What is AES-sized, and the curves, gain nothing from a thread.
+Source: measured (`regionsim bench`, cryptography alone): RSA private operations, SM2 (pure Python), ML-DSA signatures,
+what the library does slowly on curves other than P-256 and Ed25519, the making of RSA keys, agreements between Regions
+and large batches. What is AES-sized gains nothing from a thread.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ _ALWAYS = frozenset(
 _RSA = frozenset({KeySpec.RSA_2048, KeySpec.RSA_3072, KeySpec.RSA_4096})
 _ML_DSA = frozenset({KeySpec.ML_DSA_44, KeySpec.ML_DSA_65, KeySpec.ML_DSA_87})
 _SM2 = frozenset({KeySpec.SM2})
+_SIGNING_CURVES = frozenset({KeySpec.ECC_NIST_P521, KeySpec.ECC_SECG_P256K1})
+_AGREEING_CURVES = frozenset({KeySpec.ECC_NIST_P384, KeySpec.ECC_NIST_P521})
 _EXPANDED = frozenset({KeySpec.ML_KEM_512})
 """Its private key is expanded in Python when it is taken up."""
 
@@ -39,9 +42,9 @@ _SLOW: Mapping[type[HsmJob], frozenset[KeySpec]] = MappingProxyType(
         hsm_jobs.GenerateDataKeyPair: _RSA | _SM2 | _EXPANDED,
         hsm_jobs.Encrypt: _SM2,
         hsm_jobs.Decrypt: _RSA | _SM2,
-        hsm_jobs.Sign: _RSA | _ML_DSA | _SM2,
-        hsm_jobs.Verify: _SM2,
-        hsm_jobs.DeriveSharedSecret: _SM2,
+        hsm_jobs.Sign: _RSA | _ML_DSA | _SM2 | _SIGNING_CURVES,
+        hsm_jobs.Verify: _SM2 | _SIGNING_CURVES | {KeySpec.ECC_NIST_P384, KeySpec.ML_DSA_87},
+        hsm_jobs.DeriveSharedSecret: _SM2 | _AGREEING_CURVES,
         hsm_jobs.Encapsulate: _EXPANDED,
         hsm_jobs.Decapsulate: _EXPANDED,
         hsm_jobs.ReadPublicKey: _EXPANDED,

@@ -1,4 +1,4 @@
-"""Which jobs leave the loop's thread in real time: those that take half a millisecond or more."""
+"""Which jobs leave the loop's thread in real time: those that take a quarter of a millisecond or more."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from regionsim.kms.hsm_jobs import (
     BackingKeyCreated,
     CreateBackingKey,
     Decrypt,
+    DeriveSharedSecret,
     Encrypt,
     GenerateDataKey,
     GenerateDataKeyPair,
@@ -55,10 +56,18 @@ REENCRYPT = {
         (CreateBackingKey(key_id=KEY_ID, spec=KeySpec.RSA_3072), True),
         (GenerateMac(material=MATERIAL, spec=KeySpec.HMAC_512, message=b""), False),
         (Sign(**SIGNING, spec=KeySpec.ECC_NIST_P384), False),
+        (Sign(**SIGNING, spec=KeySpec.ECC_NIST_P521), True),
+        (Sign(**SIGNING, spec=KeySpec.ECC_SECG_P256K1), True),
+        (Sign(**SIGNING, spec=KeySpec.ECC_NIST_EDWARDS25519), False),
         (Sign(**SIGNING, spec=KeySpec.RSA_2048), True),
         (Sign(**SIGNING, spec=KeySpec.ML_DSA_65), True),
         (Verify(**SIGNING, spec=KeySpec.RSA_2048, signature=b""), False),
         (Verify(**SIGNING, spec=KeySpec.SM2, signature=b""), True),
+        (Verify(**SIGNING, spec=KeySpec.ECC_NIST_P256, signature=b""), False),
+        (Verify(**SIGNING, spec=KeySpec.ECC_NIST_P384, signature=b""), True),
+        (Verify(**SIGNING, spec=KeySpec.ML_DSA_65, signature=b""), False),
+        (DeriveSharedSecret(material=MATERIAL, spec=KeySpec.ECC_NIST_P256, public_key=b""), False),
+        (DeriveSharedSecret(material=MATERIAL, spec=KeySpec.ECC_NIST_P384, public_key=b""), True),
         (ReEncrypt(**REENCRYPT), False),
         (ReEncrypt(**REENCRYPT, source_spec=KeySpec.RSA_2048), True),
         (ReEncrypt(**REENCRYPT, destination_spec=KeySpec.RSA_2048), False),
