@@ -18,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from regionsim.endpoint.api import ApiRequest
+from regionsim.endpoint.api import ApiError, ApiRequest
 from regionsim.endpoint.settings import ServeSettings, pem_text
 from regionsim.endpoint.world import LiveWorld, served
 from regionsim.faults.active import HEAL_ALL
@@ -33,6 +33,7 @@ from regionsim.scenario.load import load_scenario
 T = TypeVar("T")
 
 _NS_PER_S = 1_000_000_000
+_SERVED = ("kms", "sts")
 
 
 def serve(  # noqa: PLR0913 - one parameter for each option of the command
@@ -59,7 +60,7 @@ def serve(  # noqa: PLR0913 - one parameter for each option of the command
     """
     settings = ServeSettings(
         scenario=None if scenario is None else load_scenario(find_scenario(str(scenario))),
-        regions=None if regions is None else tuple(regions),
+        regions=None if regions is None else tuple(regions.split(",") if isinstance(regions, str) else regions),
         accounts=None if accounts is None else Path(accounts),
         account=account,
         access_keys=tuple(access_keys),
@@ -129,12 +130,14 @@ class ServedWorld:
 
     # What may be done to it.
 
-    def client(self, service: str = "kms", *, region: str | None = None, **kwargs: Any) -> Any:
-        """A boto3 client of that service in that Region (default: the first), as an administrator.
+    def client(self, service: str = "kms", region: str | None = None, **kwargs: Any) -> Any:
+        """A boto3 client of KMS, or of STS, in that Region (default: the first), as an administrator.
 
         Of KMS it calls the Region's own port, so that an outage really refuses it; `kwargs` are boto3's and win.
-        Errors: ConfigError where boto3 is not installed.
+        Errors: ConfigError where boto3 is not installed, or for a service that nobody serves here.
         """
+        if service not in _SERVED:
+            raise ConfigError(f"regionsim serves {' and '.join(_SERVED)}, not '{service}'; steps with ask: have others")
         try:
             boto3 = import_module("boto3")
         except ImportError:
@@ -197,19 +200,34 @@ class ServedWorld:
     def advance(
         self, duration: str = "0s", *, days: float = 0, hours: float = 0, minutes: float = 0, seconds: float = 0
     ) -> tuple[Fired, ...]:
-        """Let time pass in the world (`"1d3h"`, or in units); what fell due, in order."""
-        total_s = ((days * 24 + hours) * 60 + minutes) * 60 + seconds
-        return self._do(self._up.advance(parse_duration(duration) + round(total_s * _NS_PER_S)))
+        """Let time pass in the world (`"1d3h"`, or in units); what fell due, in order. Errors: ConfigError."""
+        if not isinstance(duration, str):
+            raise ConfigError(f"a duration is a text with its unit, not {duration!r}; write '90s', or seconds=90")
+        try:
+            total_ns = parse_duration(duration)
+        except ValueError as mistake:
+            raise ConfigError(str(mistake)) from None
+        total_ns += round((((days * 24 + hours) * 60 + minutes) * 60 + seconds) * _NS_PER_S)
+        if total_ns < 0:
+            raise ConfigError("time never passes backwards; give a duration of 0 or more")
+        return self._do(self._up.advance(total_ns))
 
     def reset(self) -> None:
         """An empty world again."""
         self._do(self._up.reset())
 
     def events(self, **asked: str) -> list[dict[str, Any]]:
-        """CloudTrail records, oldest first, up to a thousand; `asked` as in the admin API: `event="Decrypt"`."""
+        """CloudTrail records, oldest first, up to a thousand; `asked` as in the admin API: `event="Decrypt"`.
+
+        Errors: ConfigError.
+        """
         route = next(route for route in self._up.admin.routes if route.path == "/events")
         query = {name.rstrip("_"): value for name, value in asked.items()}
-        found: list[dict[str, Any]] = self._do(route.handler(ApiRequest(query={"limit": "1000", **query})))["events"]
+        try:
+            said: dict[str, Any] = self._do(route.handler(ApiRequest(query={"limit": "1000", **query})))
+        except ApiError as mistake:
+            raise ConfigError(f"{mistake.what}; {mistake.advice}" if mistake.advice else mistake.what) from None
+        found: list[dict[str, Any]] = said["events"]
         return found
 
     # Inside.

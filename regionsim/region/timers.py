@@ -84,7 +84,9 @@ class Timers:
         known = self._entries.get((what, subject))
         if known is not None and known.fired.due_at_ns == due_at_ns:
             return
-        entry = _Entry(Fired(region=self._region, what=what, subject=subject, due_at_ns=due_at_ns), errand, due_at_ns)
+        entry = _Entry(
+            Fired(region=self._region, what=str(what), subject=subject, due_at_ns=due_at_ns), errand, due_at_ns
+        )
         self._entries[what, subject] = entry
         self._push(due_at_ns, entry)
 

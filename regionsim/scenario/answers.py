@@ -73,6 +73,11 @@ def _unmet_part(expectation: Expectation, answer: Any, saved: Mapping[str, Any])
         return str(error)
     if is_same(actual, wanted):
         return ""
+    if isinstance(wanted, Sealed) and isinstance(actual, bytes):
+        found = wanted.found_in(actual)
+        got = "an envelope which it cannot open" if found is None else f"an envelope in which it finds {shown(found)}"
+        wish = f"enclave '{wanted.name}' was to find {shown(wanted.plaintext)}"
+        return f"{expectation.path.text}: {wish}, got {got}"
     return f"{expectation.path.text}: wanted {shown(wanted)}, got {shown(actual)}"
 
 

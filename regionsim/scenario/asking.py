@@ -27,6 +27,8 @@ _NUMBER = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")
 _NS_PER_SECOND = 1_000_000_000
 _MOST_PER_SECOND = 1_000
 _ROOT = "root"
+_OTHER_NAMES = {"ebs": "ec2", "aurora": "rds", "cloudwatch": "logs", "secrets": "secretsmanager", "ddb": "dynamodb"}
+"""What services, or parts of them, are called that AWS's own APIs call otherwise."""
 
 
 def read_request(found: dict[str, Node], known: Known, findings: Findings) -> ServiceRequest | None:
@@ -35,7 +37,9 @@ def read_request(found: dict[str, Node], known: Known, findings: Findings) -> Se
     region = read.region(found["in"], "in", known.regions)
     service, named = _one(found["ask"], "ask", "write ask: {s3: {GetObject: {...}}}")
     if service not in SERVICES:
-        raise named.key.position.error(f"there is no service {quoted(service)}", advice(service, SERVICES))
+        meant = _OTHER_NAMES.get(service.lower())
+        hint = f"write {meant}" if meant else advice(service, SERVICES, shown=len(SERVICES))
+        raise named.key.position.error(f"there is no service {quoted(service)}", hint)
     operations = SERVICES[service].takes
     operation, wanted = _one(named.value, service, f"write {service}: {{{next(iter(operations))}: {{...}}}}")
     if operation not in operations:

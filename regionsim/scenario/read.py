@@ -121,6 +121,8 @@ def text(node: Node, what: str) -> str:
 
 def choice(node: Node, what: str, choices: tuple[str, ...]) -> str:
     """One of a few words."""
+    if isinstance(node, ScalarNode) and not isinstance(node.value, str) and node.text not in choices:
+        raise node.position.error(f"{what} cannot be '{cut(node.text)}'", advice(node.text, choices))
     word = text(node, what)
     if word not in choices:
         raise node.position.error(f"{what} cannot be {quoted(word)}", advice(word, choices))

@@ -81,7 +81,7 @@ class StepReader:
 
     def _step(self, number: int, node: Node) -> Step | None:
         kind = _kind(node)
-        found = read.fields(node, STEPS[kind], f"a {kind} step", self._findings)
+        found = read.fields(node, STEPS[kind], f"{'an' if kind[0] in 'aeiou' else 'a'} {kind} step", self._findings)
         head = self._head(number, node, found)
         match kind:
             case "call":

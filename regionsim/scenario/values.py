@@ -103,10 +103,14 @@ class Sealed:
     plaintext: bytes = field(repr=False)
 
     def __eq__(self, other: object) -> bool:
+        return isinstance(other, bytes) and self.found_in(other) == self.plaintext
+
+    def found_in(self, envelope: bytes) -> bytes | None:
+        """What the enclave finds in an envelope; None where it cannot open it."""
         try:
-            return isinstance(other, bytes) and self.enclave.open(other) == self.plaintext
+            return self.enclave.open(envelope)
         except ValueError:
-            return False
+            return None
 
     __hash__ = None  # type: ignore[assignment] # nothing that is equal to it has the same one
 

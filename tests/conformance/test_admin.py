@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError, ConnectionError, EndpointConnectionError
 
+import regionsim
 from regionsim.endpoint.background import ServedWorld
 from regionsim.endpoint.settings import ServeSettings
 from tests.conformance.clients import QUICK, client
@@ -317,6 +318,25 @@ def test_without_a_name_no_new_connection_and_open_ones_go_on(world, kms):
             client(world.endpoint).list_keys()
         client(world.endpoint, "eu-west-1").list_keys()
     world.client(region="us-east-1", config=QUICK).list_keys()
+
+
+@pytest.mark.parametrize(
+    ("mistake", "what"),
+    [
+        (lambda world: world.advance(5), "a duration is a text with its unit, not 5; write '90s', or seconds=90"),
+        (lambda world: world.advance("8 days"), "'8 days' is no duration"),
+        (lambda world: world.advance(days=-1), "time never passes backwards"),
+        (lambda world: world.client("s3"), "regionsim serves kms and sts, not 's3'"),
+        (lambda world: world.client("kms", "eu-west-9"), "no such Region here: 'eu-west-9'; did you mean 'eu-west-1'?"),
+        (lambda world: world.events(evnt="Decrypt"), "there is no parameter 'evnt'; did you mean 'event'?"),
+        (lambda world: world.begin_fault("region_outag"), "no such fault: 'region_outag'; did you mean 'region_outage'?"),
+        (lambda world: regionsim.serve(regions="us-east-1,mars"), "no such Region: 'mars'; valid: af-south-1"),
+    ],
+)  # fmt: skip
+def test_mistakes_in_python_are_told_as_all_others(world, mistake, what):
+    with pytest.raises(regionsim.RegionsimError) as told:
+        mistake(world)
+    assert str(told.value).startswith(what)
 
 
 def test_old_records_are_forgotten_and_it_is_said(tmp_path):

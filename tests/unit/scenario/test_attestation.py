@@ -65,9 +65,9 @@ def test_an_expectation_that_is_not_met_says_so(tmp_path: Path) -> None:
     result = regionsim.run(tmp_path / "x.yaml")
     assert result.verdict == "failed"
     (expectation,) = result.expectations
-    assert expectation.message.startswith(
-        "CiphertextForRecipient: wanted what enclave 'billing' opens to what is wanted, got the bytes "
-    )
+    found = expectation.message.removeprefix("CiphertextForRecipient: enclave 'billing' was to find 'eightby', ")
+    assert found.startswith("got an envelope in which it finds the bytes ")
+    assert len(bytes.fromhex(found.rpartition(" ")[2])) == 8
 
 
 @pytest.mark.parametrize(

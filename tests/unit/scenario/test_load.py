@@ -190,6 +190,7 @@ MISTAKES = [
     ("as: role/app", "as: §222233334444/app", "no such account: '222233334444'"),
     ("    in: eu-west-1", "    in: §eu-west-2", "in: the Region 'eu-west-2' is not in this world; its regions"),
     ("    in: eu-west-1", "    client: {regions: [eu-west-1], retries: §adaptiv}", "retries cannot be 'adaptiv'; did you mean 'adaptive'?"),
+    ("    in: eu-west-1", "    client: {regions: [eu-west-1], retries: §3}", "retries cannot be '3'; valid: adaptive, none, standard"),
     ("    in: eu-west-1", "    client: {regions: [eu-west-1], retries: §non}", "retries cannot be 'non'; did you mean 'none'?"),
     ("    in: eu-west-1", "    client: {regions: [eu-west-1], timeout: §0s}", "timeout must be longer than nothing"),
     ("    in: eu-west-1", "    client: {near: §eu-wst-1, regions: [eu-west-1]}", "there is no Region 'eu-wst-1'; did you mean"),
