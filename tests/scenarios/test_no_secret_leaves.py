@@ -38,6 +38,7 @@ NOTHING_REPLICATED = frozenset(
         "deletion-found-by-a-service",
         "each-kind-of-key",
         "ebs-volume-will-not-attach",
+        "every-way-a-key-fails",
         "external-key-manager-outage",
         "key-agreement",
         "key-store-prerequisites",
