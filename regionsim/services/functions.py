@@ -3,7 +3,8 @@
     Lambda      CreateFunction   CreateGrant for the execution role, Encrypt, for the user
                 Invoke           Decrypt as that role at a cold start; a warm container has the variables
                 GetFunctionConfiguration   Decrypt for the user;  DeleteFunction: RetireGrant as the role
-    CloudTrail  CreateTrail, DeliverLogFile   GenerateDataKey as the service, for each file
+    CloudTrail  CreateTrail, DeliverLogFile   GenerateDataKey as the service, for each file; whoever reads one in its
+                                              bucket decrypts it through S3
     Logs        AssociateKmsKey, PutLogEvents, GetLogEvents   GenerateDataKey, Decrypt as `logs.REGION.amazonaws.com`
 
 Source: Lambda Developer Guide, "Securing Lambda environment variables", Invoke (errors); CloudTrail User Guide,
@@ -22,7 +23,9 @@ from regionsim.authorization.principals import Principal
 from regionsim.names.dataclass import dataclass
 from regionsim.runtime.entropy import Stream
 from regionsim.runtime.tasks import now_ns
+from regionsim.services.buckets import Bucket, Sealed, sealed_text
 from regionsim.services.door import KmsFailure
+from regionsim.services.keys import KeyKind, ServiceKey
 from regionsim.services.premises import Premises
 from regionsim.services.service import Asked, Handler, Load, ServiceError, Takes, Worded, arn_of, made_identity
 
@@ -140,6 +143,7 @@ class Lambda(Worded):
 class _Trail:
     arn: str
     key: str
+    bucket: Bucket | None
     files: int = 0
     latest_error: str = ""
 
@@ -158,7 +162,7 @@ class CloudTrailLogs(Worded):
     )
     takes = MappingProxyType(
         {
-            "CreateTrail": Takes(("Name", "KmsKeyId")),
+            "CreateTrail": Takes(("Name", "KmsKeyId"), ("S3BucketName",)),
             "DeliverLogFile": Takes(("Name",)),
             "GetTrailStatus": Takes(("Name",)),
         }
@@ -178,8 +182,14 @@ class CloudTrailLogs(Worded):
         return Load("DeliverLogFile", {"Name": workload})
 
     async def _create(self, asked: Asked) -> dict[str, Any]:
-        name = asked.text("Name")
-        trail = _Trail(arn=arn_of(asked, "cloudtrail", f"trail/{name}"), key=asked.text("KmsKeyId"))
+        name, bucket = asked.text("Name"), asked.optional("S3BucketName")
+        if bucket is not None and bucket not in self.premises.buckets:
+            raise ServiceError("S3BucketDoesNotExistException", f"S3 bucket {bucket} does not exist!")
+        trail = _Trail(
+            arn=arn_of(asked, "cloudtrail", f"trail/{name}"),
+            key=asked.text("KmsKeyId"),
+            bucket=None if bucket is None else self.premises.buckets[bucket],
+        )
         await _file_key(asked, trail)
         self._trails[asked.region, name] = trail
         return {"TrailARN": trail.arn}
@@ -187,11 +197,13 @@ class CloudTrailLogs(Worded):
     async def _deliver(self, asked: Asked) -> dict[str, Any]:
         trail = self._trail(asked)
         try:
-            await _file_key(asked, trail)
+            blob, plain = await _file_key(asked, trail)
         except KmsFailure as failure:
             trail.latest_error = self.error_of(failure).code
             self.is_ill(asked.region, asked.text("Name"), asked.kms, failure)
         else:
+            if trail.bucket is not None:
+                _put(trail.bucket, trail, blob, plain)
             trail.files, trail.latest_error = trail.files + 1, ""
         return {}
 
@@ -206,12 +218,38 @@ class CloudTrailLogs(Worded):
         return found
 
 
-async def _file_key(asked: Asked, trail: _Trail) -> None:
-    """A data key for one log file."""
-    context = {"aws:cloudtrail:arn": trail.arn, "aws:s3:arn": f"arn:aws:s3:::logs/{trail.files}.json.gz"}
-    await asked.kms.as_itself(
-        "GenerateDataKey", source_arn=trail.arn, KeyId=trail.key, KeySpec="AES_256", EncryptionContext=context
+def _file_name(trail: _Trail) -> str:
+    return f"{trail.arn.rpartition('/')[2]}/{trail.files}.json.gz"
+
+
+def _file_context(trail: _Trail) -> dict[str, str]:
+    bucket = "arn:aws:s3:::logs" if trail.bucket is None else trail.bucket.arn
+    return {"aws:cloudtrail:arn": trail.arn, "aws:s3:arn": f"{bucket}/{_file_name(trail)}"}
+
+
+async def _file_key(asked: Asked, trail: _Trail) -> tuple[bytes, bytes]:
+    """A data key for one log file, wrapped and plain, under the key of the bucket's Region."""
+    made = await asked.kms.as_itself(
+        "GenerateDataKey",
+        source_arn=trail.arn,
+        at=None if trail.bucket is None else trail.bucket.region,
+        KeyId=trail.key,
+        KeySpec="AES_256",
+        EncryptionContext=_file_context(trail),
     )
+    return made["CiphertextBlob"], made["Plaintext"]
+
+
+def _put(bucket: Bucket, trail: _Trail, blob: bytes, plain: bytes) -> None:
+    """A log file in its bucket: whoever reads it there decrypts it with permissions of their own, through S3."""
+    sealed = Sealed(
+        blob=blob,
+        context=_file_context(trail),
+        seal=sealed_text(plain, f"log file {trail.files}"),
+        key=ServiceKey(kind=KeyKind.CUSTOMER_MANAGED, identifier=trail.key),
+        is_under_bucket_key=False,
+    )
+    bucket.keep(_file_name(trail), sealed)
 
 
 class Logs(Worded):

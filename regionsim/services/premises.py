@@ -13,6 +13,7 @@ from typing import Any
 from regionsim.client.client import Try
 from regionsim.names.dataclass import dataclass
 from regionsim.runtime.tasks import now_ns, sleep
+from regionsim.services.buckets import Bucket
 from regionsim.simulation.simulation import Simulation
 
 THROTTLED_FOR_NS = 60_000_000_000
@@ -108,6 +109,8 @@ class Premises:
     def __init__(self, simulation: Simulation) -> None:
         self.simulation = simulation
         self.board = Board(simulation)
+        self.buckets: dict[str, Bucket] = {}
+        """S3's buckets, which other services deliver into, too."""
         self.on_tries: Callable[[tuple[Try, ...]], object] | None = None
         """Told of each call of KMS that a service made by itself."""
 

@@ -70,7 +70,7 @@ class S3(Service):
 
     def __init__(self, premises: Premises) -> None:
         super().__init__(premises)
-        self._buckets: dict[str, Bucket] = {}
+        self._buckets = premises.buckets
         self._replication = Replication(premises, self._buckets, self.door)
 
     def handlers(self) -> dict[str, Handler]:

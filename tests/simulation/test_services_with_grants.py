@@ -125,6 +125,25 @@ async def test_log_files_stop_silently(kms: OneRegion) -> None:
     assert status == {"LatestDeliveryError": "KmsKeyDisabledException", "State": "failing"}
 
 
+@one_region(regions=(HERE, "eu-west-1"))
+async def test_log_files_are_read_in_their_bucket(kms: OneRegion) -> None:
+    world, there = CloudWorld(kms), "eu-west-1"
+    made = await kms.call("alice", "CreateKey", at=there, Policy=policy_for("cloudtrail.amazonaws.com"))
+    given = {"KmsKeyId": made["KeyMetadata"]["Arn"], "S3BucketName": "trails", **NAME}
+    assert await world.error("cloudtrail", "CreateTrail", **given) == "S3BucketDoesNotExistException"
+    await world.does("s3", "CreateBucket", at=there, Bucket="trails")
+    await world.does("cloudtrail", "CreateTrail", **given)
+    delivered = await world.does("cloudtrail", "DeliverLogFile", **NAME)
+    assert delivered.calls == (f"GenerateDataKey in {there}",)
+    file = {"Bucket": "trails", "Key": "c/0.json.gz"}
+    read = await world.does("s3", "GetObject", at=there, **file)
+    assert (read.response, read.calls) == ({"Body": "log file 0"}, ("Decrypt",))
+    record = (await world.trail(at=there))[-1]
+    assert record["userIdentity"]["invokedBy"] == "s3.amazonaws.com"
+    assert set(context_of(record)) == {"aws:cloudtrail:arn", "aws:s3:arn"}
+    assert await world.error("s3", "GetObject", "bob", at=there, **file) == "AccessDenied"
+
+
 @pytest.mark.parametrize(
     ("service", "operation", "given", "error"),
     [
