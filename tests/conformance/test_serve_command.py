@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+from urllib.request import urlopen
 
 import pytest
 
@@ -17,6 +18,7 @@ accounts: {"111122223333": {users: {alice: {policies: [{Version: "2012-10-17", S
 steps:
   - {as: alice, in: us-east-1, call: {CreateKey: {MultiRegion: true}}, save: {key: KeyMetadata.KeyId}}
   - {as: alice, in: us-east-1, call: {CreateAlias: {AliasName: alias/orders, TargetKeyId: $key}}}
+  - {as: alice, in: us-east-1, ask: {sqs: {CreateQueue: {QueueName: jobs, KmsMasterKeyId: $key}}}}
   - {as: alice, in: eu-west-1, call: {ListKeys: {}}, expect: {"length(Keys)": 0}}
 """
 
@@ -60,11 +62,16 @@ def test_it_says_where_it_is_and_ends_when_told(number, status):
 def test_a_scenario_is_a_world_and_its_timeline_is_played(tmp_path):
     (tmp_path / "short.yaml").write_text(SHORT)
     with Served(str(tmp_path / "short.yaml"), "--play") as served:
-        told = [served.process.stderr.readline() for _ in range(4)]
+        told = [served.process.stderr.readline() for _ in range(5)]
         assert "CreateKey           alice MultiRegion=true: ok, saved $key" in told[0]
-        assert told[3] == "the timeline has been played: all expectations held; the Regions go on\n"
+        assert told[4] == "the timeline has been played: all expectations held; the Regions go on\n"
         kms = client(served.ready["endpoint"])
         assert kms.describe_key(KeyId="alias/orders")["KeyMetadata"]["MultiRegion"]
+        with urlopen(f"{served.ready['admin']}/metrics") as answer:
+            assert (
+                'regionsim_service_resource_up{service="sqs",region="us-east-1",resource="jobs"'
+                in answer.read().decode()
+            )
 
 
 def test_an_odd_key_policy_is_taken_and_told_of_once():
