@@ -1,7 +1,8 @@
 """Amazon EBS volumes and the EC2 instances that they are attached to.
 
     CreateVolume     GenerateDataKeyWithoutPlaintext (64 bytes: AES-256-XTS has two keys), context aws:ebs:id;
-                     of a snapshot nothing, but under another key ReEncrypt
+                     of a snapshot nothing, but under another key ReEncrypt; of one that is not encrypted
+                     CreateGrant, GenerateDataKeyWithoutPlaintext, Decrypt as the identity that writes it, RetireGrant
     AttachVolume     CreateGrant for the instance's identity, on behalf of the user; Decrypt as that identity
     DetachVolume     RetireGrant as that identity; the key is forgotten with the hardware's memory
     CreateSnapshot   nothing: the snapshot has the volume's wrapped key
@@ -26,7 +27,7 @@ from regionsim.authorization.principals import Principal
 from regionsim.names.dataclass import dataclass
 from regionsim.runtime.entropy import Stream
 from regionsim.services.door import KmsFailure
-from regionsim.services.keys import ServiceKey
+from regionsim.services.keys import KeyKind, ServiceKey
 from regionsim.services.premises import Premises
 from regionsim.services.service import Asked, Handler, Load, Service, ServiceError, Takes, made_identity
 
@@ -75,6 +76,7 @@ class Ec2(Service):
             "StopInstances": Takes(("InstanceId",)),
             "StartInstances": Takes(("InstanceId",)),
             "DescribeVolumes": Takes(("VolumeId",)),
+            "ImportSnapshot": Takes(("SnapshotId",)),
             "CreateSnapshot": Takes(("VolumeId", "SnapshotId")),
             "CopySnapshot": Takes(("SnapshotId", "SourceSnapshotId", "SourceRegion"), ("KmsKeyId",)),
         }
@@ -84,6 +86,8 @@ class Ec2(Service):
         super().__init__(premises)
         self._volumes: dict[str, _Encrypted] = {}
         self._snapshots: dict[str, _Encrypted] = {}
+        self._in_clear: set[tuple[str, str]] = set()
+        """Snapshots that are not encrypted, by Region and name."""
         self._stopped: dict[str, list[str]] = {}
 
     def handlers(self) -> dict[str, Handler]:
@@ -95,6 +99,7 @@ class Ec2(Service):
             "StopInstances": self._stop,
             "StartInstances": self._start,
             "DescribeVolumes": self._describe,
+            "ImportSnapshot": self._import,
             "CreateSnapshot": self._snapshot,
             "CopySnapshot": self._copy,
         }
@@ -120,6 +125,9 @@ class Ec2(Service):
 
     async def _create(self, asked: Asked) -> dict[str, Any]:
         volume, source = asked.text("VolumeId"), asked.optional("SnapshotId")
+        if source is not None and (asked.region, source) in self._in_clear:
+            self._volumes[volume] = await self._written(asked, volume, self.key(asked, "KmsKeyId"))
+            return {"VolumeId": volume, "State": "available"}
         if source is not None:
             snapshot = _of_region(self._snapshots, source, asked.region, "InvalidSnapshot.NotFound")
             is_other = asked.optional("KmsKeyId") is not None
@@ -139,6 +147,21 @@ class Ec2(Service):
         return _Encrypted(
             region=asked.region, key=key, key_arn=made["KeyId"], blob=made["CiphertextBlob"], bound_to=bound_to
         )
+
+    async def _written(self, asked: Asked, bound_to: str, key: ServiceKey) -> _Encrypted:
+        """A volume that what was in clear is written into, by an identity with a grant for that."""
+        key_arn = key.identifier
+        if key.kind is KeyKind.AWS_MANAGED or key_arn.startswith("alias/"):  # no grant is made on an alias
+            key_arn = (await asked.kms.for_user("DescribeKey", KeyId=key_arn))["KeyMetadata"]["Arn"]
+        identity = made_identity(asked, _INFRASTRUCTURE, bound_to)
+        granted = await self._grant(asked, asked.region, key_arn, identity, {"aws:ebs:id": bound_to})
+        use = _Use(instance=bound_to, identity=identity, grant_id=granted["GrantId"], key_arn=key_arn)
+        try:
+            made = await self._new(asked, bound_to, key)
+            await self._decrypt(asked, made, identity, granted["GrantToken"])
+        finally:
+            await _retired(asked, use, asked.region)
+        return made
 
     async def _moved(self, asked: Asked, bound_to: str, source: _Encrypted) -> _Encrypted:
         """The data key of a snapshot, for a volume under another key."""
@@ -164,29 +187,37 @@ class Ec2(Service):
     async def _opened(self, asked: Asked, volume: _Encrypted, who: str) -> _Use:
         """Give `who` the key of a volume: a grant for its identity, and the plaintext into its hardware."""
         identity = made_identity(asked, _INFRASTRUCTURE, who)
-        granted = await asked.kms.for_user(
-            "CreateGrant",
-            at=volume.region,
-            KeyId=volume.key_arn,
-            GranteePrincipal=identity.arn,
-            RetiringPrincipal=identity.arn,
-            Operations=["Decrypt"],
-            Constraints={"EncryptionContextSubset": volume.context},
-        )
+        granted = await self._grant(asked, volume.region, volume.key_arn, identity, volume.context)
         use = _Use(instance=who, identity=identity, grant_id=granted["GrantId"], key_arn=volume.key_arn)
         try:
-            await asked.kms.as_identity(
-                "Decrypt",
-                identity,
-                at=volume.region,
-                CiphertextBlob=volume.blob,
-                EncryptionContext=volume.context,
-                GrantTokens=[granted["GrantToken"]],
-            )
+            await self._decrypt(asked, volume, identity, granted["GrantToken"])
         except KmsFailure:
             await _retired(asked, use, volume.region)
             raise
         return use
+
+    async def _grant(
+        self, asked: Asked, region: str, key_arn: str, identity: Principal, context: Mapping[str, str]
+    ) -> Mapping[str, Any]:
+        return await asked.kms.for_user(
+            "CreateGrant",
+            at=region,
+            KeyId=key_arn,
+            GranteePrincipal=identity.arn,
+            RetiringPrincipal=identity.arn,
+            Operations=["Decrypt"],
+            Constraints={"EncryptionContextSubset": dict(context)},
+        )
+
+    async def _decrypt(self, asked: Asked, volume: _Encrypted, identity: Principal, token: str) -> None:
+        await asked.kms.as_identity(
+            "Decrypt",
+            identity,
+            at=volume.region,
+            CiphertextBlob=volume.blob,
+            EncryptionContext=volume.context,
+            GrantTokens=[token],
+        )
 
     async def _detach(self, asked: Asked) -> dict[str, Any]:
         volume = _of_region(self._volumes, asked.text("VolumeId"), asked.region, "InvalidVolume.NotFound")
@@ -225,6 +256,11 @@ class Ec2(Service):
         return {"InstanceId": instance, "State": "running"}
 
     # Snapshots.
+
+    async def _import(self, asked: Asked) -> dict[str, Any]:
+        """A disk from elsewhere, as it is: in clear."""
+        self._in_clear.add((asked.region, asked.text("SnapshotId")))
+        return {"SnapshotId": asked.text("SnapshotId"), "State": "completed"}
 
     async def _snapshot(self, asked: Asked) -> dict[str, Any]:
         volume = _of_region(self._volumes, asked.text("VolumeId"), asked.region, "InvalidVolume.NotFound")

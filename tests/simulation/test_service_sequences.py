@@ -62,6 +62,16 @@ SEQUENCES: dict[str, tuple[str, tuple[Ask, ...]]] = {
         Ask("CreateVolume", {"VolumeId": "x", "SnapshotId": "s", "KmsKeyId": "$other"},
             (("ReEncrypt", FAS, f"{EBS} > {EBS}"),)),
         Ask("AttachVolume", {"VolumeId": "x", "InstanceId": "j"}, ATTACH),
+        Ask("ImportSnapshot", {"SnapshotId": "p"}, ()),
+        Ask("CreateVolume", {"VolumeId": "y", "SnapshotId": "p", "KmsKeyId": "$key"}, (
+            *by(FAS, None, "CreateGrant"), *by(FAS, EBS, "GenerateDataKeyWithoutPlaintext"),
+            *by(GRANT, EBS, "Decrypt"), *by(GRANT, None, "RetireGrant"),
+        )),
+        Ask("CreateVolume", {"VolumeId": "z", "SnapshotId": "p"}, (
+            *by(FAS, None, "DescribeKey", "CreateGrant"), *by(FAS, EBS, "GenerateDataKeyWithoutPlaintext"),
+            *by(GRANT, EBS, "Decrypt"), *by(GRANT, None, "RetireGrant"),
+        )),
+        Ask("AttachVolume", {"VolumeId": "z", "InstanceId": "k"}, ATTACH),
         Ask("CopySnapshot", {"SnapshotId": "c", "SourceSnapshotId": "s", "SourceRegion": HERE, "KmsKeyId": "$other"}, (
             *by(FAS, None, "DescribeKey"), *ATTACH, *by(FAS, EBS, "GenerateDataKeyWithoutPlaintext"), *ATTACH,
             *by(GRANT, None, "RetireGrant", "RetireGrant"),
@@ -199,7 +209,9 @@ async def test_a_service_makes_the_calls_of_the_facts(kms: OneRegion, facts: str
         "$other": kms.arn(await kms.create_key(Policy=policy)),
         "$signing": kms.arn(await kms.create_key(KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY", Policy=policy)),
     }
-    world, seen = CloudWorld(kms), 0
+    await kms.call("alice", "DescribeKey", KeyId="alias/aws/ebs")  # it is there, as in an account that is in use
+    world = CloudWorld(kms)
+    seen = len(await world.trail())
     for ask in asks:
         await kms.sleep_seconds(ask.pause)
         given = {name: keys.get(value, value) for name, value in ask.given.items()}
