@@ -75,7 +75,12 @@ class Live(Widget):
         return style
 
     def _one(self, role: str) -> Style:
-        found = self.get_visual_style(role, partial=True).rich_style
-        # Without a background, which would paint bars; without a color where the terminal is to have none.
-        color = None if self.app.no_color else found.color
-        return Style(color=color, bold=found.bold or None, reverse=found.reverse or None)
+        visual = self.get_visual_style(role, partial=True)
+        found = visual.rich_style
+        # Without a background, which would paint bars; without a color where the terminal is to have none, or the role
+        # has none: what is not there is black to Textual, and a black line is seen by nobody.
+        has_color = visual.foreground is not None and visual.foreground.a > 0
+        color = found.color if has_color and not self.app.no_color else None
+        # Textual leaves `reverse` out of what is partial.
+        is_reversed = bool(self.get_component_styles(role).text_style.reverse)
+        return Style(color=color, bold=found.bold or None, reverse=is_reversed or None)
