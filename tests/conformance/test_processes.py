@@ -156,15 +156,19 @@ def test_time_passes_in_all_of_them_in_order(served):
 
 
 def test_denials_of_every_process_are_told(served):
+    everything = {"Effect": "Allow", "Principal": {"AWS": "000000000000"}, "Action": "kms:*", "Resource": "*"}
+    but_looking = {"Effect": "Deny", "Principal": "*", "Action": "kms:DescribeKey", "Resource": "*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [everything, but_looking]})
     for region in ("us-east-1", "eu-west-1"):
-        with pytest.raises(ClientError) as error:
-            kms_of(served, region).describe_key(KeyId=f"arn:aws:kms:{region}:111122223333:key/mrk-{'0' * 32}")
-        assert error.value.response["Error"]["Code"] in ("AccessDeniedException", "NotFoundException")
+        kms = kms_of(served, region)
+        key_id = kms.create_key(Policy=policy)["KeyMetadata"]["KeyId"]
+        with pytest.raises(ClientError, match="with an explicit deny in a resource-based policy"):
+            kms.describe_key(KeyId=key_id)
     assert admin(served, "GET", "/denials?limit=x")[0] == 400
     denials = admin(served, "GET", "/denials")[1]["denials"]
     assert [one["region"] for one in denials] == ["eu-west-1", "us-east-1"]
     asked = {"request_id": denials[0]["request_id"]}
-    assert admin(served, "POST", "/policies/explain", asked)[1]["decision"] == "ImplicitlyDenied"
+    assert admin(served, "POST", "/policies/explain", asked)[1]["decision"] == "ExplicitlyDenied"
     assert admin(served, "POST", "/policies/explain", {"request_id": "x"})[0] == 404
 
 
