@@ -17,6 +17,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from enum import StrEnum
 from functools import partial
 from typing import Any
@@ -35,7 +36,6 @@ from regionsim.runtime.loop import is_real_time
 from regionsim.runtime.strands import Signal
 from regionsim.runtime.tasks import Cancellable, call_later_ns, now_ns, sleep
 from regionsim.runtime.trace import Trace
-from regionsim.runtime.worker import Worker
 
 JOBS_AT_ONCE = 256
 JOBS_AHEAD = 8
@@ -113,7 +113,7 @@ class Hsm(Confined):
         self._at_once = JOBS_AT_ONCE
         self._is_awake = False
         self._service_end: Cancellable | None = None
-        self._worker: Worker[HsmAnswer] = Worker(f"hsm-{region}-{index}")
+        self._worker: ThreadPoolExecutor | None = None
 
     # -------------------------------------------------------------------------------------------------------- its life
 
@@ -208,7 +208,9 @@ class Hsm(Confined):
     def close(self) -> None:
         """Forget every key and end the worker thread."""
         self._lose_memory(HsmState.EMPTY)
-        self._worker.end()
+        if self._worker is not None:
+            self._worker.shutdown(wait=True)
+            self._worker = None
 
     def secrets_for_scan(self) -> list[bytes]:
         """The raw bytes of every secret here. For tests that search files and links for them; for nothing else."""
@@ -289,7 +291,8 @@ class Hsm(Confined):
     def _give(self, visit: Visit) -> None:
         visit.is_threaded = True
         compute = partial(self._compute, self._operational_memory(), visit.job)
-        self._worker.give(compute, partial(self._computed, visit))
+        computing = asyncio.get_running_loop().run_in_executor(self._thread(), compute)
+        computing.add_done_callback(lambda done: self._computed(visit, done.result))
 
     def _hand_ahead(self) -> None:
         """Tell the thread, while it works, of what comes next, if that is for it, too, and no time was drawn for it."""
@@ -347,6 +350,11 @@ class Hsm(Confined):
         if following is not None and following is self._in_service and following.computed is not None:
             self._computed(following, following.computed)
         self._go_on()
+
+    def _thread(self) -> ThreadPoolExecutor:
+        if self._worker is None:
+            self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"hsm-{self.region}-{self.index}")
+        return self._worker
 
     def _operational_memory(self) -> HsmMemory:
         assert self._memory is not None, "only an OPERATIONAL HSM holds keys"
