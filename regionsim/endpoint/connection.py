@@ -7,8 +7,8 @@ Requests that come while an earlier one is being answered stand in line, and not
 empty; nothing more is read either while the client does not take what was answered. One clock of the server looks
 twice a second for connections whose time is over.
 
-A server for any application brings most of this, and costs a call more than the whole of KMS does: measured, 60 us of
-processor time against 20.
+A server for any application does all of this with a task and an event for each request. Measured with 64 connections
+and an application that does nothing: uvicorn 30 us of processor time a request, this 17.
 """
 
 from __future__ import annotations
@@ -84,6 +84,7 @@ class Connection(asyncio.Protocol):
         self._is_ending = False
         self._relief: Signal[None] | None = None
         self._head_bytes: int | None = None
+        self._has_ended_one = False
         self._url = b""
         self._headers: dict[str, str] = {}
         self._body = b""
@@ -101,9 +102,11 @@ class Connection(asyncio.Protocol):
         self._transport.abort()
 
     def shut_down(self) -> None:
-        """Close it as soon as what is being answered has been."""
+        """Close it as soon as what is being answered has been; at once where nothing ever will be."""
         self._is_ending = True
-        if not self._is_busy:
+        if self.is_stalled:
+            self.abort()
+        elif not self.is_answering:
             self._transport.close()
 
     def send(self, response: bytes) -> None:
@@ -146,6 +149,7 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._is_deaf:
             return
+        self._has_ended_one = False
         try:
             self._parser.feed_data(data)
         except HttpParserUpgrade:
@@ -153,7 +157,7 @@ class Connection(asyncio.Protocol):
         except HttpParserError:
             self._refuse(_MALFORMED)
             return
-        if self._head_bytes is not None:
+        if self._head_bytes is not None and not self._has_ended_one:  # else the head is not all of these bytes
             self._head_bytes += len(data)
             if self._head_bytes > MOST_HEAD_BYTES:
                 self._refuse(_MALFORMED)
@@ -169,7 +173,9 @@ class Connection(asyncio.Protocol):
         self._url += part
 
     def on_header(self, raw_name: bytes, raw_value: bytes) -> None:
-        """Several of one name are joined by commas, as signing wants them."""
+        """Several of one name are joined by commas, as signing wants them. Trailers, behind a body, are nobody's."""
+        if self._head_bytes is None:
+            return
         name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
         headers = self._headers
         headers[name] = f"{headers[name]},{value}" if name in headers else value
@@ -191,6 +197,7 @@ class Connection(asyncio.Protocol):
         if self._is_deaf:
             return
         self.deadline_ns = _NEVER_NS
+        self._has_ended_one = True
         parser = self._parser
         is_last = not parser.should_keep_alive() or parser.get_http_version() == "1.0" or parser.should_upgrade()
         self._is_deaf = is_last
@@ -271,7 +278,7 @@ class Connection(asyncio.Protocol):
 
     def _say(self, response: HttpResponse, *, is_last: bool, is_head: bool) -> None:
         body = response.body
-        head = _STATUS_LINES[response.status] + self._server.date
+        head = _STATUS_LINES.get(response.status, f"HTTP/1.1 {response.status} \r\n") + self._server.date
         for name, value in response.headers.items():
             head += f"{name}: {value}\r\n"
         if is_last:
@@ -318,11 +325,9 @@ class HttpServer:
     async def drain(self, within_ns: int) -> None:
         """Let requests that are under way end, idle connections at once; abort what takes longer."""
         self._timer.cancel()
+        self._send_all()  # else an idle connection would be closed before its last response is on the way
         for connection in list(self.connections):
-            if connection.is_stalled:
-                connection.abort()
-            else:
-                connection.shut_down()
+            connection.shut_down()
         until_ns = now_ns() + within_ns
         while self.connections and now_ns() < until_ns:
             await sleep(_DRAIN_STEP_NS)

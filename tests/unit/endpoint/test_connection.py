@@ -39,6 +39,8 @@ class Echo:
                 raise Hangup
             case "/stall":
                 raise Stalled
+            case "/odd":
+                return HttpResponse(status=599, body=b"odd")
             case "/large":
                 return HttpResponse(status=200, body=LARGE)
         return HttpResponse(status=200, body=request.path.encode() + request.body, headers={"x-of": request.method})
@@ -77,9 +79,13 @@ class Served:
 
 
 def in_real_time(test):
+    async def in_time(*args, **kwargs):
+        async with asyncio.timeout(20):
+            await test(*args, **kwargs)
+
     @functools.wraps(test)
     def run(*args, **kwargs):
-        run_real_time(test(*args, **kwargs))
+        run_real_time(in_time(*args, **kwargs))
 
     return run
 
@@ -145,6 +151,47 @@ async def test_each_kind_of_request(sent, status, closes):
             assert heard.startswith(b"HTTP/1.1 " + status)
             assert b"content-length: %d\r\n" % len(body) in heard
             assert b"connection:" not in heard
+
+
+@in_real_time
+async def test_a_status_that_has_no_name_is_said_all_the_same():
+    async with Served() as served:
+        heard = await served.ask(closing(GET % b"odd"))
+        assert heard.startswith(b"HTTP/1.1 599 \r\n")
+        assert heard.endswith(b"\r\n\r\nodd")
+
+
+@in_real_time
+async def test_trailers_are_no_headers():
+    async with Served() as served:
+        sent = b"POST /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nxy\r\n0\r\nX-One: 1\r\n\r\n"
+        assert (await served.ask(sent, b"/axy")).startswith(b"HTTP/1.1 200 OK")
+        assert "x-one" not in served.application.asked[0].headers
+
+
+@in_real_time
+async def test_a_head_behind_a_large_body_is_not_as_long_as_both():
+    async with Served() as served:
+        large = b"POST /a HTTP/1.1\r\nContent-Length: 200000\r\n\r\n" + bytes(200_000)
+        reader, writer = await served.open()
+        writer.write(large + (GET % b"b")[:10])
+        await asyncio.sleep(0.05)
+        writer.write(closing(GET % b"b")[10:])
+        heard = await reader.read()
+        writer.close()
+        assert heard.count(b"HTTP/1.1 200 OK") == 2
+
+
+@in_real_time
+async def test_a_response_is_on_the_way_before_its_connection_is_closed():
+    async with Served() as served:
+        reader, writer = await served.open()
+        await asyncio.sleep(0.02)
+        (connection,) = served.server.connections
+        connection.data_received(GET % b"last")
+        await served.server.drain(100_000_000)
+        assert (await reader.read()).endswith(b"/last")
+        writer.close()
 
 
 @in_real_time
