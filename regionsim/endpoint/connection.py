@@ -1,8 +1,8 @@
 """One HTTP/1.1 connection: bytes to requests, each answered in its turn, and responses to bytes.
 
-Theory of operation. httptools (the parser of Node.js) reads the bytes. A request is taken up whole, in the very
-callback of the loop that brings its last byte, and its answer is a strand: what need not wait is answered there and
-then, without a task, a queue or a timer of its own, and sent with what else is answered in the same turn of the loop.
+Theory of operation. httptools (the parser of Node.js) reads the bytes. Requests that have arrived whole in one turn of
+the loop are taken up together (`runtime/stage`), and the answer to each is a strand: what need not wait is answered
+there and then, without a task, a queue or a timer of its own, and all that is answered in one turn is sent together.
 Requests that come while an earlier one is being answered stand in line, and nothing more is read until the line is
 empty; nothing more is read either while the client does not take what was answered. One clock of the server looks
 twice a second for connections whose time is over.
@@ -22,6 +22,7 @@ from typing import Any, NamedTuple, Protocol, cast
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser, parse_url
 
 from regionsim.endpoint.http import Hangup, HttpRequest, HttpResponse, Stalled
+from regionsim.runtime.stage import Stage
 from regionsim.runtime.strands import Signal
 from regionsim.runtime.tasks import Scope, now_ns, sleep
 
@@ -58,7 +59,7 @@ class Application(Protocol):
         ...
 
 
-class _Turn(NamedTuple):
+class Turn(NamedTuple):
     """A request in line, or what is to be said in its place; with the last one the connection ends."""
 
     asked: HttpRequest | HttpResponse
@@ -78,7 +79,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport
         self._parser = HttpRequestParser(self)
         self._source_ip = "127.0.0.1"
-        self._line: deque[_Turn] = deque()
+        self._line: deque[Turn] = deque()
         self._is_busy = False
         self._is_deaf = False
         self._is_ending = False
@@ -201,7 +202,7 @@ class Connection(asyncio.Protocol):
         parser = self._parser
         is_last = not parser.should_keep_alive() or parser.get_http_version() == "1.0" or parser.should_upgrade()
         self._is_deaf = is_last
-        self._take(_Turn(self._request(), is_last))
+        self._take(Turn(self._request(), is_last))
 
     def _request(self) -> HttpRequest:
         """The request as it came. Errors: HttpParserError for a target that is none."""
@@ -222,19 +223,23 @@ class Connection(asyncio.Protocol):
         if not self._is_deaf:
             self._is_deaf = True
             self.deadline_ns = _NEVER_NS
-            self._take(_Turn(response, is_last=True))
+            self._take(Turn(response, is_last=True))
 
     # Answering.
 
-    def _take(self, turn: _Turn) -> None:
+    def _take(self, turn: Turn) -> None:
         if self._is_busy:
             self._line.append(turn)
             self._transport.pause_reading()
             return
         self._is_busy = True
+        self._server.taken.add((self, turn))
+
+    def begin(self, turn: Turn) -> None:
+        """Begin to answer a request that was taken."""
         self._server.scope.begin(self._answer(turn), name="connection")
 
-    async def _answer(self, turn: _Turn) -> None:
+    async def _answer(self, turn: Turn) -> None:
         """Answer that one and all that stand in line behind it."""
         while True:
             asked, is_last = turn
@@ -295,7 +300,9 @@ class HttpServer:
         self.connections: dict[Connection, None] = {}
         self.scope = Scope("http")
         self.date = ""
-        self._to_send: list[tuple[Connection, bytes]] = []
+        self.taken: Stage[tuple[Connection, Turn]] = Stage(_begin)
+        """Requests whose answering begins when all that has arrived by now has been read."""
+        self._to_send: Stage[tuple[Connection, bytes]] = Stage(_send)
         self._to_send_bytes = 0
         self._timer: asyncio.TimerHandle
         self._tick()
@@ -311,21 +318,16 @@ class HttpServer:
         time finds them awake.
         """
         if not self._to_send:
-            asyncio.get_running_loop().call_soon(self._send_all)
-        self._to_send.append((connection, response))
+            self._to_send_bytes = 0
+        self._to_send.add((connection, response))
         self._to_send_bytes += len(response)
         if self._to_send_bytes >= _SENT_AT_ONCE_BYTES:  # whoever does not read must be noticed
-            self._send_all()
-
-    def _send_all(self) -> None:
-        sending, self._to_send, self._to_send_bytes = self._to_send, [], 0
-        for connection, response in sending:
-            connection.send(response)
+            self._to_send.run()
 
     async def drain(self, within_ns: int) -> None:
         """Let requests that are under way end, idle connections at once; abort what takes longer."""
         self._timer.cancel()
-        self._send_all()  # else an idle connection would be closed before its last response is on the way
+        self._to_send.run()  # else an idle connection would be closed before its last response is on the way
         for connection in list(self.connections):
             connection.shut_down()
         until_ns = now_ns() + within_ns
@@ -342,6 +344,16 @@ class HttpServer:
         for connection in list(self.connections):
             connection.look_at_clock(at_ns)
         self._timer = asyncio.get_running_loop().call_later(_TICK_S, self._tick)
+
+
+def _begin(taken: tuple[Connection, Turn]) -> None:
+    connection, turn = taken
+    connection.begin(turn)
+
+
+def _send(answered: tuple[Connection, bytes]) -> None:
+    connection, response = answered
+    connection.send(response)
 
 
 def _target(url: bytes) -> bytes:

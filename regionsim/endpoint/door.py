@@ -14,6 +14,7 @@ from regionsim.endpoint.http import Hangup, Stalled
 from regionsim.faults.verdicts import CallVerdict
 from regionsim.kms.plan import Call
 from regionsim.region.region import Reply
+from regionsim.runtime.stage import Stage
 from regionsim.runtime.strands import Signal
 from regionsim.runtime.tasks import now_ns
 from regionsim.runtime.trace import Event
@@ -42,6 +43,8 @@ class Door:
         self.simulation = simulation
         self._on_change = on_change
         self._waiting: dict[str, set[Signal[Reply | Hangup]]] = {name: set() for name in simulation.regions}
+        self._asked: Stage[tuple[str, Call, Signal[Reply | Hangup]]] = Stage(self._ask)
+        self._said: Stage[tuple[Signal[Reply | Hangup], Reply]] = Stage(_give)
         self._hidden_since_ns: dict[str, int] = {}
         simulation.trace.add_sink(self._heard, ("fault_begins", "fault_ends", "region_crashed", "region_booted"))
 
@@ -73,7 +76,7 @@ class Door:
         waiting = self._waiting[region]
         waiting.add(reply)
         try:
-            self.simulation.regions[region].accept(call, reply.give)
+            self._asked.add((region, call, reply))
             said = await reply
         finally:
             waiting.discard(reply)
@@ -81,6 +84,11 @@ class Door:
             raise said
         self._meet(region)
         return said
+
+    def _ask(self, asked: tuple[str, Call, Signal[Reply | Hangup]]) -> None:
+        region, call, reply = asked
+        if not reply.done():  # else the Region has crashed since
+            self.simulation.regions[region].accept(call, lambda said: self._said.add((reply, said)))
 
     def _meet(self, region: str) -> None:
         """Errors: Hangup, Stalled, when a fault is in the way."""
@@ -118,3 +126,8 @@ class Door:
     def _hang_up(self, region: str) -> None:
         for reply in list(self._waiting[region]):
             reply.give(Hangup())
+
+
+def _give(said: tuple[Signal[Reply | Hangup], Reply]) -> None:
+    signal, reply = said
+    signal.give(reply)

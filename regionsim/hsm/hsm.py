@@ -5,9 +5,12 @@
 Theory of operation. A job that arrives is a visit. At an idle HSM its service begins at once; else it waits in the
 queue, which is taken in order, and after `JOBS_AT_ONCE` visits on end the others on the loop get a turn. A job is
 computed when its service begins. If it has a service time it holds the HSM until a timer ends the service; then its
-answer travels for its transit time. In real time a job of a quarter of a millisecond or more computes on the HSM's own
-thread meanwhile, which is told of a few of those behind it, too, so that it need not be woken for each; AES-sized work
-gains nothing there. There is no task: switching to one costs more than the cryptography.
+answer travels for its transit time. There is no task: switching to one costs more than the cryptography.
+
+In real time a job of a quarter of a millisecond or more computes on the HSM's own thread, which is told of a few of
+those behind it, too, so that it need not be woken for each. AES-sized work gains nothing there: it stands in the queue
+until all that comes in this turn of the loop has come, and is computed together, for the tables of a curve fill the
+processor's caches, and what is done between two signatures has to fetch its own again.
 
 An HSM that leaves OPERATIONAL, or goes offline, answers what it had not finished with KMSInternalException.
 """
@@ -20,6 +23,7 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from enum import StrEnum
 from functools import partial
+from itertools import islice
 from typing import Any
 
 from regionsim.hsm.algorithms.key_pair import Draws
@@ -36,6 +40,7 @@ from regionsim.runtime.loop import is_real_time
 from regionsim.runtime.strands import Signal
 from regionsim.runtime.tasks import Cancellable, call_later_ns, now_ns, sleep
 from regionsim.runtime.trace import Trace
+from regionsim.runtime.virtual_loop import running
 
 JOBS_AT_ONCE = 256
 JOBS_AHEAD = 8
@@ -60,7 +65,7 @@ class HsmState(StrEnum):
 class Visit(Signal[Outcome]):
     """One job at one HSM, from its arrival to its answer; with no job, what only holds the HSM (`Hsm.carry`)."""
 
-    __slots__ = ("arrived_ns", "computed", "is_threaded", "job", "started_ns", "time")
+    __slots__ = ("arrived_ns", "computed", "is_threaded", "job", "spent_ns", "started_ns", "time")
 
     def __init__(self, job: HsmJob | None, time: JobTime) -> None:
         super().__init__()
@@ -69,8 +74,10 @@ class Visit(Signal[Outcome]):
         self.arrived_ns = now_ns()
         self.started_ns = 0
         self.is_threaded = False
-        self.computed: Callable[[], HsmAnswer] | None = None
-        """What the thread made of it while it was not yet its turn."""
+        self.computed: Outcome | None = None
+        """What was made of it while it was not yet its turn."""
+        self.spent_ns = 0
+        """How long that took, where it was not the thread's."""
 
 
 class Hsm(Confined):
@@ -237,7 +244,8 @@ class Hsm(Confined):
         visit = Visit(job, self._profile.draw(job, self._times))
         if self._memory is None or not self._is_online or len(self._queue) >= QUEUE_LIMIT:
             raise KMSInternalException
-        if self._in_service is None and not self._queue and self._at_once > 0:
+        is_at_once = running.loop is not None or is_slow(job)
+        if is_at_once and self._in_service is None and not self._queue and self._at_once > 0:
             self._at_once -= 1
             self._serve(visit)
         else:
@@ -270,6 +278,8 @@ class Hsm(Confined):
     def _take_queue(self) -> None:
         self._at_once = JOBS_AT_ONCE
         try:
+            if running.loop is None:
+                self._compute_together()
             while self._queue and self._in_service is None and self._at_once > 0:
                 self._at_once -= 1
                 visit = self._queue.popleft()
@@ -279,20 +289,32 @@ class Hsm(Confined):
             self._is_awake = False
             self._go_on()
 
+    def _compute_together(self) -> None:
+        """Compute the jobs at the head of the queue that will be served one after another at once."""
+        for visit in islice(self._queue, self._at_once):
+            if visit.job is None or visit.time.service_ns or self.slow_factor > 1 or is_slow(visit.job):
+                return
+            if not visit.cancelled():
+                began_ns = now_ns()
+                visit.computed = self._outcome(partial(self._compute, self._operational_memory(), visit.job))
+                visit.spent_ns = now_ns() - began_ns
+
     def _serve(self, visit: Visit) -> None:
         self._in_service = visit
         visit.started_ns = now_ns()
-        if visit.job is not None and is_slow(visit.job) and is_real_time():
+        if visit.computed is not None:
+            self._computed(visit, visit.computed)
+        elif visit.job is not None and is_slow(visit.job) and is_real_time():
             self._give(visit)
             self._hand_ahead()
         else:
-            self._computed(visit, partial(self._compute, self._operational_memory(), visit.job))
+            self._computed(visit, self._outcome(partial(self._compute, self._operational_memory(), visit.job)))
 
     def _give(self, visit: Visit) -> None:
         visit.is_threaded = True
         compute = partial(self._compute, self._operational_memory(), visit.job)
         computing = asyncio.get_running_loop().run_in_executor(self._thread(), compute)
-        computing.add_done_callback(lambda done: self._computed(visit, done.result))
+        computing.add_done_callback(lambda done: self._computed(visit, self._outcome(done.result)))
 
     def _hand_ahead(self) -> None:
         """Tell the thread, while it works, of what comes next, if that is for it, too, and no time was drawn for it."""
@@ -312,21 +334,22 @@ class Hsm(Confined):
             raise KMSInternalException
         return memory.perform(job)
 
-    def _computed(self, visit: Visit, compute: Callable[[], HsmAnswer]) -> None:
-        """Take the outcome, and hold the HSM for the rest of the service time: the drawn one or the real one."""
-        outcome: Outcome
+    def _outcome(self, compute: Callable[[], HsmAnswer]) -> Outcome:
         try:
-            outcome = compute()
+            return compute()
         except KmsError as refusal:
-            outcome = refusal
+            return refusal
         except BaseException:
             # A bug. It comes out of the loop; those who wait must not hang because of it.
             self._fail_visits()
             raise
+
+    def _computed(self, visit: Visit, outcome: Outcome) -> None:
+        """Take the outcome, and hold the HSM for the rest of the service time: the drawn one or the real one."""
         if self._in_service is not visit:  # it was failed meanwhile, or a fault holds the one before it
-            visit.computed = compute
+            visit.computed = outcome
             return
-        spent_ns = now_ns() - visit.started_ns
+        spent_ns = visit.spent_ns or now_ns() - visit.started_ns
         # Of work that nothing was drawn for, the time that it really took is what a fault makes longer.
         drawn_ns = round((visit.time.service_ns or spent_ns) * self.slow_factor)
         if drawn_ns > spent_ns:

@@ -446,3 +446,126 @@ def test_in_real_time_a_slow_hsm_that_knows_what_comes_next_loses_none_of_it() -
         fleet.close()
 
     run_real_time(main())
+
+
+def test_in_real_time_quick_jobs_of_one_turn_are_computed_together_once_each_and_in_order(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    happened: list[str] = []
+    perform = hsm_module.HsmMemory.perform
+
+    def noting(self, job):
+        happened.append(f"computed {job.byte_count}")
+        return perform(self, job)
+
+    async def ask(fleet, number: int) -> None:
+        await fleet.perform(GenerateRandom(byte_count=number))
+        happened.append(f"answered {number}")
+
+    async def main() -> None:
+        world = World(entropy=OsEntropy())
+        fleet = await world.started()
+        monkeypatch.setattr(hsm_module.HsmMemory, "perform", noting)
+        tasks = [world.spawn(ask(fleet, number)) for number in (1, 2, 3)]
+        for task in tasks:
+            await task
+        assert fleet.busy_ns > 0
+        jobs = events(world, "hsm_job")
+        assert sum(job["service_ns"] for job in jobs) == fleet.busy_ns
+        fleet.close()
+
+    run_real_time(main())
+    assert happened == [f"{what} {number}" for what in ("computed", "answered") for number in (1, 2, 3)]
+
+
+def test_in_real_time_what_stands_behind_a_slow_job_or_a_drawn_time_is_not_computed_before_its_turn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    computed: list[str] = []
+    perform = hsm_module.HsmMemory.perform
+
+    def noting(self, job):
+        computed.append(type(job).__name__)
+        return perform(self, job)
+
+    async def main() -> None:
+        world = World(entropy=OsEntropy())
+        fleet = await world.started(profile=fixed_profile(20 * MS))
+        monkeypatch.setattr(hsm_module.HsmMemory, "perform", noting)
+        callers = [Caller(world, fleet.perform(RANDOM)) for _ in range(3)]
+        await until_task_waits()
+        assert computed == ["GenerateRandom"]
+        fleet.go_offline(0)
+        for caller in callers:
+            await caller.task
+            assert isinstance(caller.outcome, KMSInternalException)
+        fleet.close()
+
+    run_real_time(main())
+    assert computed == ["GenerateRandom"]
+
+
+def test_in_real_time_who_has_left_is_not_computed_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    computed: list[int] = []
+    perform = hsm_module.HsmMemory.perform
+
+    def noting(self, job):
+        computed.append(job.byte_count)
+        return perform(self, job)
+
+    async def main() -> None:
+        world = World(entropy=OsEntropy())
+        fleet = await world.started()
+        monkeypatch.setattr(hsm_module.HsmMemory, "perform", noting)
+        (hsm,) = fleet.hsms
+        visits = [hsm.visit(GenerateRandom(byte_count=number)) for number in (1, 2, 3)]
+        visits[1].cancel()
+        await visits[2]
+        assert [visit.done() and not visit.cancelled() for visit in visits] == [True, False, True]
+        assert fleet.jobs_done == 2
+        fleet.close()
+
+    run_real_time(main())
+    assert computed == [1, 3]
+
+
+def test_in_real_time_a_refused_job_among_others_is_refused_alone() -> None:
+    async def main() -> None:
+        world = World(entropy=OsEntropy())
+        fleet = await world.started()
+        material = await create(fleet)
+        (hsm,) = fleet.hsms
+        visits = [
+            hsm.visit(job) for job in (RANDOM, Decrypt(material=material, blob=b"", context=EMPTY_CONTEXT), RANDOM)
+        ]
+        outcomes = [type(await visit).__name__ for visit in visits]
+        assert outcomes == ["RandomGenerated", "InvalidCiphertextException", "RandomGenerated"]
+        fleet.close()
+
+    run_real_time(main())
+
+
+def test_in_real_time_an_hsm_that_an_answer_stops_gives_no_later_answer() -> None:
+    """What was computed together with it is answered as unfinished: the keys are gone when its turn comes."""
+
+    async def main() -> None:
+        world = World(entropy=OsEntropy())
+        fleet = await world.started()
+        (hsm,) = fleet.hsms
+        outcomes: list[str] = []
+
+        async def stopping() -> None:
+            outcomes.append(type(await hsm.visit(RANDOM)).__name__)
+            hsm.zeroise()
+
+        async def waiting() -> None:
+            outcomes.append(type(await hsm.visit(RANDOM)).__name__)
+
+        world.scope.begin(stopping(), name="stopping")
+        world.scope.begin(waiting(), name="waiting")
+        await until_task_waits()
+        assert outcomes == ["RandomGenerated", "KMSInternalException"]
+        assert fleet.jobs_done == 1
+        fleet.close()
+
+    run_real_time(main())
