@@ -7,10 +7,10 @@ queue, which is taken in order, and after `JOBS_AT_ONCE` visits on end the other
 computed when its service begins. If it has a service time it holds the HSM until a timer ends the service; then its
 answer travels for its transit time. There is no task: switching to one costs more than the cryptography.
 
-In real time a job of a quarter of a millisecond or more computes on the HSM's own thread, which is told of a few of
-those behind it, too, so that it need not be woken for each. AES-sized work gains nothing there: it stands in the queue
-until all that comes in this turn of the loop has come, and is computed together, for the tables of a curve fill the
-processor's caches, and what is done between two signatures has to fetch its own again.
+In real time a job of a quarter of a millisecond or more computes on the HSM's own thread (`worker`), which
+is told of a few of those behind it, too, so that it need not be woken for each. AES-sized work gains nothing there: it
+stands in the queue until all that comes in this turn of the loop has come, and is computed together, for the tables of
+a curve fill the processor's caches, and what is done between two signatures has to fetch its own again.
 
 An HSM that leaves OPERATIONAL, or goes offline, answers what it had not finished with KMSInternalException.
 """
@@ -20,7 +20,6 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine
-from concurrent.futures import ThreadPoolExecutor
 from enum import StrEnum
 from functools import partial
 from itertools import islice
@@ -32,7 +31,8 @@ from regionsim.hsm.domain import DomainState
 from regionsim.hsm.memory import HsmMemory
 from regionsim.hsm.profiles import JobTime, Profile
 from regionsim.hsm.replication_keys import ReplicationRegistry
-from regionsim.hsm.slow_jobs import is_slow
+from regionsim.hsm.slow_jobs import is_slow, kind_of
+from regionsim.hsm.worker import Worker
 from regionsim.kms.errors import KmsError, KMSInternalException
 from regionsim.kms.hsm_jobs import HsmAnswer, HsmJob
 from regionsim.runtime.entropy import Entropy
@@ -43,13 +43,17 @@ from regionsim.runtime.trace import Trace
 from regionsim.runtime.virtual_loop import running
 
 JOBS_AT_ONCE = 256
-JOBS_AHEAD = 8
+JOBS_AHEAD = 32
 """Jobs that the HSM's thread knows of behind the one that it does. Source: ours, measured."""
 
 QUEUE_LIMIT = 10_000
 """Jobs that wait for one HSM; the next one is refused."""
 
 Outcome = HsmAnswer | KmsError
+Made = HsmAnswer | BaseException
+"""What a computation gave or raised."""
+
+_OUTCOMES = (HsmAnswer, KmsError)
 _NOTHING = HsmAnswer()
 
 
@@ -74,10 +78,10 @@ class Visit(Signal[Outcome]):
         self.arrived_ns = now_ns()
         self.started_ns = 0
         self.is_threaded = False
-        self.computed: Outcome | None = None
+        self.computed: Made | None = None
         """What was made of it while it was not yet its turn."""
         self.spent_ns = 0
-        """How long that took, where it was not the thread's."""
+        """How long that took."""
 
 
 class Hsm(Confined):
@@ -120,7 +124,7 @@ class Hsm(Confined):
         self._at_once = JOBS_AT_ONCE
         self._is_awake = False
         self._service_end: Cancellable | None = None
-        self._worker: ThreadPoolExecutor | None = None
+        self._worker: Worker[Visit, Made] = Worker(f"hsm-{region}-{index}", self._computed)
 
     # -------------------------------------------------------------------------------------------------------- its life
 
@@ -215,9 +219,7 @@ class Hsm(Confined):
     def close(self) -> None:
         """Forget every key and end the worker thread."""
         self._lose_memory(HsmState.EMPTY)
-        if self._worker is not None:
-            self._worker.shutdown(wait=True)
-            self._worker = None
+        self._worker.close()
 
     def secrets_for_scan(self) -> list[bytes]:
         """The raw bytes of every secret here. For tests that search files and links for them; for nothing else."""
@@ -295,9 +297,7 @@ class Hsm(Confined):
             if visit.job is None or visit.time.service_ns or self.slow_factor > 1 or is_slow(visit.job):
                 return
             if not visit.cancelled():
-                began_ns = now_ns()
-                visit.computed = self._outcome(partial(self._compute, self._operational_memory(), visit.job))
-                visit.spent_ns = now_ns() - began_ns
+                visit.computed = self._compute(self._operational_memory(), visit)
 
     def _serve(self, visit: Visit) -> None:
         self._in_service = visit
@@ -305,16 +305,14 @@ class Hsm(Confined):
         if visit.computed is not None:
             self._computed(visit, visit.computed)
         elif visit.job is not None and is_slow(visit.job) and is_real_time():
-            self._give(visit)
+            self._give(visit, visit.job)
             self._hand_ahead()
         else:
-            self._computed(visit, self._outcome(partial(self._compute, self._operational_memory(), visit.job)))
+            self._computed(visit, self._compute(self._operational_memory(), visit))
 
-    def _give(self, visit: Visit) -> None:
+    def _give(self, visit: Visit, job: HsmJob) -> None:
         visit.is_threaded = True
-        compute = partial(self._compute, self._operational_memory(), visit.job)
-        computing = asyncio.get_running_loop().run_in_executor(self._thread(), compute)
-        computing.add_done_callback(lambda done: self._computed(visit, self._outcome(done.result)))
+        self._worker.give(visit, kind_of(job), partial(self._compute, self._operational_memory(), visit))
 
     def _hand_ahead(self) -> None:
         """Tell the thread, while it works, of what comes next, if that is for it, too, and no time was drawn for it."""
@@ -325,37 +323,37 @@ class Hsm(Confined):
             if visit.job is None or visit.time.service_ns or self.slow_factor > 1 or not is_slow(visit.job):
                 return
             self._ahead.append(self._queue.popleft())
-            self._give(visit)
+            self._give(visit, visit.job)
 
-    def _compute(self, memory: HsmMemory, job: HsmJob | None) -> HsmAnswer:
-        if job is None:
-            return _NOTHING
-        if self.error_probability and self._errors.random() < self.error_probability:
-            raise KMSInternalException
-        return memory.perform(job)
-
-    def _outcome(self, compute: Callable[[], HsmAnswer]) -> Outcome:
+    def _compute(self, memory: HsmMemory, visit: Visit) -> Made:
+        began_ns = now_ns()
         try:
-            return compute()
-        except KmsError as refusal:
-            return refusal
-        except BaseException:
+            if visit.job is None:
+                return _NOTHING
+            if self.error_probability and self._errors.random() < self.error_probability:
+                return KMSInternalException()
+            return memory.perform(visit.job)
+        except BaseException as error:  # noqa: BLE001 - told when its turn has come
+            return error
+        finally:
+            visit.spent_ns = now_ns() - began_ns
+
+    def _computed(self, visit: Visit, made: Made) -> None:
+        """Take what was made, and hold the HSM for the rest of the service time: the drawn one or the real one."""
+        if self._in_service is not visit:  # it was failed meanwhile, or a fault holds the one before it
+            visit.computed = made
+            return
+        if not isinstance(made, _OUTCOMES):
             # A bug. It comes out of the loop; those who wait must not hang because of it.
             self._fail_visits()
-            raise
-
-    def _computed(self, visit: Visit, outcome: Outcome) -> None:
-        """Take the outcome, and hold the HSM for the rest of the service time: the drawn one or the real one."""
-        if self._in_service is not visit:  # it was failed meanwhile, or a fault holds the one before it
-            visit.computed = outcome
-            return
-        spent_ns = visit.spent_ns or now_ns() - visit.started_ns
+            raise made
         # Of work that nothing was drawn for, the time that it really took is what a fault makes longer.
-        drawn_ns = round((visit.time.service_ns or spent_ns) * self.slow_factor)
-        if drawn_ns > spent_ns:
-            self._service_end = call_later_ns(drawn_ns - spent_ns, self._served, visit, drawn_ns, outcome)
+        service_ns = round((visit.time.service_ns or visit.spent_ns) * self.slow_factor)
+        left_ns = service_ns - max(visit.spent_ns, now_ns() - visit.started_ns)
+        if left_ns > 0:
+            self._service_end = call_later_ns(left_ns, self._served, visit, service_ns, made)
         else:
-            self._served(visit, spent_ns, outcome)
+            self._served(visit, max(service_ns, visit.spent_ns), made)
 
     def _served(self, visit: Visit, service_ns: int, outcome: Outcome) -> None:
         self._service_end = None
@@ -374,11 +372,6 @@ class Hsm(Confined):
             self._computed(following, following.computed)
         self._go_on()
 
-    def _thread(self) -> ThreadPoolExecutor:
-        if self._worker is None:
-            self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"hsm-{self.region}-{self.index}")
-        return self._worker
-
     def _operational_memory(self) -> HsmMemory:
         assert self._memory is not None, "only an OPERATIONAL HSM holds keys"
         return self._memory
@@ -390,6 +383,7 @@ class Hsm(Confined):
         visits = self._visits()
         self._queue.clear()
         self._ahead.clear()
+        self._worker.forget()
         self._in_service = None
         if self._service_end is not None:
             self._service_end.cancel()

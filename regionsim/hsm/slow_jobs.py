@@ -63,3 +63,10 @@ def is_slow(job: HsmJob) -> bool:
         spec: KeySpec = job.spec  # type: ignore[union-attr]  # every kind in the table has one
         return spec in slow_specs
     return type(job) in _ALWAYS or material_count(job) > _MANY_MATERIALS
+
+
+def kind_of(job: HsmJob) -> object:
+    """What jobs have in common that take about the same time."""
+    if isinstance(job, ForRecipient):
+        return kind_of(job.job)
+    return type(job), getattr(job, "spec", None)

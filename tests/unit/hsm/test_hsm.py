@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from itertools import pairwise
 
 import pytest
@@ -566,6 +567,53 @@ def test_in_real_time_an_hsm_that_an_answer_stops_gives_no_later_answer() -> Non
         await until_task_waits()
         assert outcomes == ["RandomGenerated", "KMSInternalException"]
         assert fleet.jobs_done == 1
+        fleet.close()
+
+    run_real_time(main())
+
+
+def test_in_real_time_each_job_of_the_thread_is_noted_with_its_own_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    perform = hsm_module.HsmMemory.perform
+
+    def slow(self, job):
+        time.sleep(0.002)
+        return perform(self, job)
+
+    async def main() -> None:
+        world = World(entropy=OsEntropy())
+        fleet = await world.started()
+        monkeypatch.setattr(hsm_module.HsmMemory, "perform", slow)
+        (hsm,) = fleet.hsms
+        visits = [hsm.visit(OfferAgreement(peer_region="eu-west-1")) for _ in range(6)]
+        began_ns = now_ns()
+        for visit in visits:
+            await visit
+        took_ns = now_ns() - began_ns
+        times = [event["service_ns"] for event in events(world, "hsm_job")]
+        assert all(service_ns >= 2 * MS for service_ns in times)
+        assert sum(times) == fleet.busy_ns <= took_ns
+        fleet.close()
+
+    run_real_time(main())
+
+
+def test_in_real_time_a_slow_hsm_s_thread_takes_several_times_as_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    perform = hsm_module.HsmMemory.perform
+
+    def slow(self, job):
+        time.sleep(0.01)
+        return perform(self, job)
+
+    async def main() -> None:
+        world = World(entropy=OsEntropy())
+        fleet = await world.started()
+        monkeypatch.setattr(hsm_module.HsmMemory, "perform", slow)
+        (hsm,) = fleet.hsms
+        hsm.slow_factor = 4
+        began_ns = now_ns()
+        await hsm.perform(OfferAgreement(peer_region="eu-west-1"))
+        assert now_ns() - began_ns >= 39 * MS
+        assert fleet.busy_ns >= 40 * MS
         fleet.close()
 
     run_real_time(main())
