@@ -6,7 +6,9 @@ Source: botocore's model of KMS (protocol json, target prefix TrentService); hea
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
+from json.scanner import make_scanner
 from types import MappingProxyType
 from typing import Any, NoReturn
 
@@ -37,7 +39,8 @@ def operation_of(request: HttpRequest) -> str:
     """The operation that a request asks for. Errors: UnknownOperationException."""
     target = request.headers.get("x-amz-target", "")
     operation = target.removeprefix(_PREFIX)
-    is_json = request.headers.get("content-type", "").partition(";")[0].strip().lower() == CONTENT_TYPE
+    said = request.headers.get("content-type", "")
+    is_json = said == CONTENT_TYPE or said.partition(";")[0].strip().lower() == CONTENT_TYPE
     if request.method != "POST" or not is_json or operation == target or operation not in model().operations:
         raise UnknownOperationException
     return operation
@@ -80,9 +83,14 @@ def _parsed(body: bytes) -> Any:
     if not body:
         return {}
     try:
+        if _IS_PLAIN_UTF_8(body):
+            text = body.decode("utf-8")
+            value, end = _scan(text, 0)
+            if end == len(text):
+                return value
         return _DECODER.decode(body.decode(json.detect_encoding(body)))
-    except (ValueError, RecursionError):  # not JSON, not UTF-8, a number of too many digits; nested too deep
-        # Without the text: it may hold a secret.
+    except (ValueError, StopIteration, RecursionError):
+        # Not JSON, not UTF-8, a number of too many digits; nested too deep. Without the text: it may hold a secret.
         raise SerializationException from None
 
 
@@ -93,3 +101,6 @@ def _no_constant(name: str) -> NoReturn:
 # Made once: `json.dumps` and `json.loads` make theirs anew at each call that asks for something special.
 _ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 _DECODER = json.JSONDecoder(parse_constant=_no_constant)
+_scan = make_scanner(_DECODER)  # type: ignore[arg-type]  # typeshed has the parameter wrong
+_IS_PLAIN_UTF_8 = re.compile(rb"\{[^\0][^\0]").match
+"""What begins so is UTF-8 and no other encoding of JSON, with no space before it, which the scanner would not skip."""

@@ -40,6 +40,15 @@ _NEVER_NS = 1 << 63
 _TICK_S = 0.5
 _DRAIN_STEP_NS = 10_000_000
 _STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus}
+_HEADER_NAMES = {
+    spelling.encode("ascii"): name
+    for name in (
+        *("host", "authorization", "content-type", "content-length", "user-agent", "accept", "accept-encoding"),
+        *("x-amz-target", "x-amz-date", "x-amz-security-token", "x-amz-content-sha256", "connection"),
+        *("amz-sdk-invocation-id", "amz-sdk-request"),
+    )
+    for spelling in (name, name.title())
+}
 _MALFORMED = HttpResponse(
     status=400,
     body=b'{"__type":"MalformedHttpRequestException","message":"Problems with the request at the HTTP level."}',
@@ -59,7 +68,7 @@ class Application(Protocol):
         ...
 
 
-class Turn(NamedTuple):
+class _Turn(NamedTuple):
     """A request in line, or what is to be said in its place; with the last one the connection ends."""
 
     asked: HttpRequest | HttpResponse
@@ -79,7 +88,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport
         self._parser = HttpRequestParser(self)
         self._source_ip = "127.0.0.1"
-        self._line: deque[Turn] = deque()
+        self._line: deque[_Turn] = deque()
         self._is_busy = False
         self._is_deaf = False
         self._is_ending = False
@@ -177,13 +186,15 @@ class Connection(asyncio.Protocol):
         """Several of one name are joined by commas, as signing wants them. Trailers, behind a body, are nobody's."""
         if self._head_bytes is None:
             return
-        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+        name = _HEADER_NAMES.get(raw_name) or raw_name.decode("latin-1").lower()
+        value = raw_value.decode("latin-1")
         headers = self._headers
         headers[name] = f"{headers[name]},{value}" if name in headers else value
 
     def on_headers_complete(self) -> None:
         self._head_bytes = None
-        if self._headers.get("expect", "").lower() == "100-continue" and not self._is_busy and not self._is_deaf:
+        expected = self._headers.get("expect")
+        if expected and expected.lower() == "100-continue" and not self._is_busy and not self._is_deaf:
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def on_body(self, part: bytes) -> None:
@@ -202,15 +213,19 @@ class Connection(asyncio.Protocol):
         parser = self._parser
         is_last = not parser.should_keep_alive() or parser.get_http_version() == "1.0" or parser.should_upgrade()
         self._is_deaf = is_last
-        self._take(Turn(self._request(), is_last))
+        self._take(_Turn(self._request(), is_last))
 
     def _request(self) -> HttpRequest:
         """The request as it came. Errors: HttpParserError for a target that is none."""
-        path, _, query = _target(self._url).partition(b"?")
+        if self._url == b"/":
+            path, query = "/", ""
+        else:
+            path, _, query = _target(self._url).decode("latin-1").partition("?")
+        method = self._parser.get_method()
         return HttpRequest(
-            method=self._parser.get_method().decode("ascii"),
-            path=path.decode("latin-1"),
-            query=query.decode("latin-1"),
+            method="POST" if method == b"POST" else method.decode("ascii"),
+            path=path,
+            query=query,
             headers=self._headers,
             body=self._body,
             region=self.region,
@@ -223,24 +238,25 @@ class Connection(asyncio.Protocol):
         if not self._is_deaf:
             self._is_deaf = True
             self.deadline_ns = _NEVER_NS
-            self._take(Turn(response, is_last=True))
+            self._take(_Turn(response, is_last=True))
 
     # Answering.
 
-    def _take(self, turn: Turn) -> None:
+    def _take(self, turn: _Turn) -> None:
+        self._line.append(turn)
         if self._is_busy:
-            self._line.append(turn)
             self._transport.pause_reading()
-            return
-        self._is_busy = True
-        self._server.taken.add((self, turn))
+        else:
+            self._is_busy = True
+            self._server.taken.add(self)
 
-    def begin(self, turn: Turn) -> None:
-        """Begin to answer a request that was taken."""
-        self._server.scope.begin(self._answer(turn), name="connection")
+    def begin(self) -> None:
+        """Begin to answer what was taken."""
+        self._server.scope.begin(self._answer(), name="connection")
 
-    async def _answer(self, turn: Turn) -> None:
-        """Answer that one and all that stand in line behind it."""
+    async def _answer(self) -> None:
+        """Answer all that stand in line."""
+        turn = self._line.popleft()
         while True:
             asked, is_last = turn
             is_head = False
@@ -300,8 +316,8 @@ class HttpServer:
         self.connections: dict[Connection, None] = {}
         self.scope = Scope("http")
         self.date = ""
-        self.taken: Stage[tuple[Connection, Turn]] = Stage(_begin)
-        """Requests whose answering begins when all that has arrived by now has been read."""
+        self.taken: Stage[Connection] = Stage(Connection.begin)
+        """Whose requests are answered when all that has arrived by now has been read."""
         self._to_send: Stage[tuple[Connection, bytes]] = Stage(_send)
         self._to_send_bytes = 0
         self._timer: asyncio.TimerHandle
@@ -344,11 +360,6 @@ class HttpServer:
         for connection in list(self.connections):
             connection.look_at_clock(at_ns)
         self._timer = asyncio.get_running_loop().call_later(_TICK_S, self._tick)
-
-
-def _begin(taken: tuple[Connection, Turn]) -> None:
-    connection, turn = taken
-    connection.begin(turn)
 
 
 def _send(answered: tuple[Connection, bytes]) -> None:

@@ -23,7 +23,7 @@ class Edge:
     async def answer(self, request: HttpRequest) -> HttpResponse:
         """The response. Errors: Hangup, Stalled: none, because of a fault."""
         try:
-            if request.region is None and _is_for_admin(request.path):
+            if request.path != "/" and request.region is None and _is_for_admin(request.path):
                 return await self._admin(request)
             return await self._front.answer(request)
         except (Hangup, Stalled):

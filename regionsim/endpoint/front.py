@@ -59,7 +59,12 @@ class Front:
             call = self._call(request, signature, request_id)
         except KmsError as refusal:
             return self._refused(request, refusal, request_id)
-        return await self._answer_kms(door, request, region, call)
+        if self._behind.chaos.is_on:
+            struck = await self._behind.chaos.meet(aws_json.SERVICE, region, call.operation, request_id)
+            if struck is not None:
+                return struck
+        reply = await door.ask(region, call, connected_ns=request.accepted_ns)
+        return aws_json.response_of(call.operation, reply, request_id)
 
     def refused(self, request: HttpRequest, bad: BadRequest) -> HttpResponse:
         """The response to a request that went over a limit."""
@@ -93,14 +98,6 @@ class Front:
         self._verifier.verify(request, signature, signer.secret)
         operation = aws_json.operation_of(request)
         return aws_json.read_call(request, operation, signer.principal, request_id)
-
-    async def _answer_kms(self, door: Door, request: HttpRequest, region: str, call: Call) -> HttpResponse:
-        if self._behind.chaos.is_on:
-            struck = await self._behind.chaos.meet(aws_json.SERVICE, region, call.operation, call.request_id)
-            if struck is not None:
-                return struck
-        reply = await door.ask(region, call, connected_ns=request.accepted_ns)
-        return aws_json.response_of(call.operation, reply, call.request_id)
 
     def _answer_sts(self, request: HttpRequest, signature: Signature, request_id: str) -> HttpResponse:
         """STS has no Regions of its own here: its global endpoint and every Region's answer alike."""

@@ -40,9 +40,11 @@ _LONGEST_EXPIRY_S = 604_800
 _TERMINATOR = "aws4_request"
 _INSTANT = re.compile(r"[0-9]{8}T[0-9]{6}Z")
 _PLAIN = re.compile(r"(?:[!-~]+(?: [!-~]+)*)?").fullmatch
-"""Text without outer, double or other white space, where most values end."""
+"""Text without outer, double or other white space, as most values are."""
 _INSTANT_FORMAT = "%Y%m%dT%H%M%SZ"
 _MOST_KEYS_KEPT = 4096
+_LONGEST_KEPT = 1024
+_LAST = "Signature="
 _MISMATCH = (
     "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key "
     "and signing method. Consult the service documentation for details."
@@ -145,20 +147,47 @@ class Verifier:
 
 def canonical_request(request: HttpRequest, signature: Signature) -> str:
     """The text whose hash is signed."""
-    headers = "".join(f"{name}:{_trimmed(request.headers.get(name, ''))}\n" for name in signature.signed_headers)
-    return "\n".join(
-        (
-            request.method,
-            _canonical_path(request.path),
-            _canonical_query(request.query),
-            headers,
-            ";".join(signature.signed_headers),
-            hashlib.sha256(request.body).hexdigest(),
-        )
-    )
+    given, signed = request.headers, ""
+    for name in signature.signed_headers:
+        value = given.get(name, "")
+        signed += f"{name}:{value if _PLAIN(value) else ' '.join(value.split())}\n"
+    path = "/" if request.path == "/" else _canonical_path(request.path)
+    query = _canonical_query(request.query) if request.query else ""
+    names = ";".join(signature.signed_headers)
+    return f"{request.method}\n{path}\n{query}\n{signed}\n{names}\n{hashlib.sha256(request.body).hexdigest()}"
 
 
 def _from_header(request: HttpRequest, authorization: str) -> Signature:
+    instant = request.headers.get("x-amz-date") or request.headers.get("date")
+    # All but the end is the same in whatever a client signs on one day.
+    beginning, _, value = authorization.rpartition(_LAST)
+    usual = _usual_parts(beginning) if value.isalnum() and len(beginning) <= _LONGEST_KEPT else None
+    if usual is None or instant is None:
+        credential, signed_headers, value = _parts(authorization, has_instant=instant is not None)
+    else:
+        credential, signed_headers = usual
+    return _signature(
+        credential=credential,
+        signed_headers=signed_headers,
+        value=value,
+        instant=instant or "",
+        expires_s=None,
+        token=request.headers.get("x-amz-security-token"),
+    )
+
+
+@lru_cache(maxsize=1024)
+def _usual_parts(beginning: str) -> tuple[str, str] | None:
+    """Credential and signed headers of a header that ends with the signature; None: not of one that can be read."""
+    try:
+        credential, signed_headers, value = _parts(f"{beginning}{_LAST}0", has_instant=True)
+    except IncompleteSignature:
+        return None
+    return (credential, signed_headers) if value == "0" else None
+
+
+def _parts(authorization: str, *, has_instant: bool) -> tuple[str, str, str]:
+    """Credential, signed headers and signature. Errors: IncompleteSignature, also where there is no instant."""
     algorithm, _, rest = authorization.partition(" ")
     if algorithm != ALGORITHM:
         raise IncompleteSignature(f"Unsupported AWS 'algorithm': '{algorithm[:64]}'.")
@@ -168,19 +197,11 @@ def _from_header(request: HttpRequest, authorization: str) -> Signature:
         for name in ("Credential", "Signature", "SignedHeaders")
         if not found.get(name)
     ]
-    instant = request.headers.get("x-amz-date") or request.headers.get("date")
-    if instant is None:
+    if not has_instant:
         missing.append("Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header.")
-    if missing or instant is None:
+    if missing:
         raise IncompleteSignature(" ".join(missing))
-    return _signature(
-        credential=found["Credential"],
-        signed_headers=found["SignedHeaders"],
-        value=found["Signature"],
-        instant=instant,
-        expires_s=None,
-        token=request.headers.get("x-amz-security-token"),
-    )
+    return found["Credential"], found["SignedHeaders"], found["Signature"]
 
 
 def _pairs(text: str) -> dict[str, str]:
@@ -258,12 +279,18 @@ def _names(signed_headers: str) -> tuple[str, ...]:
 
 
 def _require_signed(request: HttpRequest, signature: Signature) -> None:
-    signed = signature.signed_headers
+    unsigned = _unsigned(tuple(request.headers), signature.signed_headers)
+    if unsigned is not None:
+        what = "'Host' or ':authority'" if unsigned == "host" else f"'{unsigned}'"
+        raise InvalidSignatureException(f"{what} must be a 'SignedHeader' in the AWS Authorization.")
+
+
+@lru_cache(maxsize=256)
+def _unsigned(given: tuple[str, ...], signed: tuple[str, ...]) -> str | None:
+    """The first header that must be signed and is not."""
     if "host" not in signed:
-        raise InvalidSignatureException("'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.")
-    for name in request.headers:
-        if name.startswith("x-amz-") and name not in signed:
-            raise InvalidSignatureException(f"'{name}' must be a 'SignedHeader' in the AWS Authorization.")
+        return "host"
+    return next((name for name in given if name.startswith("x-amz-") and name not in signed), None)
 
 
 @lru_cache(maxsize=1024)
@@ -281,14 +308,9 @@ def _as_instant(at_s: float) -> str:
     return datetime.fromtimestamp(at_s, UTC).strftime(_INSTANT_FORMAT)
 
 
-def _trimmed(value: str) -> str:
-    # What HTTP delivers has no space around it, and seldom two in a row.
-    return value if _PLAIN(value) else " ".join(value.split())
-
-
 def _canonical_path(path: str) -> str:
     """Every service but S3 signs the path normalised and encoded once more."""
-    if path in ("", "/"):
+    if not path:
         return "/"
     normalised = normpath(f"/{path.lstrip('/')}")
     if path.endswith("/") and normalised != "/":
@@ -297,8 +319,6 @@ def _canonical_path(path: str) -> str:
 
 
 def _canonical_query(query: str) -> str:
-    if not query:
-        return ""
     pairs = sorted(
         (quote(name, safe="-_.~"), quote(value, safe="-_.~"))
         for name, value in _query_pairs(query)

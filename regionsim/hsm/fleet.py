@@ -112,10 +112,12 @@ class Fleet:
         for _ in hsms:
             hsm = hsms[index]
             index = (index + 1) % len(hsms)
-            if hsm.is_serving and (chosen is None or hsm.queue_length < shortest):
-                chosen, shortest, self._turn = hsm, hsm.queue_length, index
-                if not shortest:
-                    break
+            if hsm.is_serving:
+                length = hsm.queue_length
+                if chosen is None or length < shortest:
+                    chosen, shortest, self._turn = hsm, length, index
+                    if not length:
+                        break
         if chosen is None:
             raise KMSInternalException
         return chosen

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from regionsim.kms.model import Shape, ShapeType
 
 _INTEGERS = range(-(2**31), 2**31)
+_UNBOUNDED = 1 << 63
 _LATEST_SECOND = 253_402_300_799  # the end of the year 9999, past which no calendar goes
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -29,6 +30,27 @@ class Rule(NamedTuple):
 def rules_of(shape: Shape) -> tuple[Rule, ...]:
     """The shape's own constraints, without those of its members or elements."""
     return (*_bounds(shape), *_pattern(shape), *_enum(shape))
+
+
+def plainly_sound(shape: Shape) -> Callable[[Any], bool] | None:
+    """One quick test that only sound values of the shape pass, and nearly all of them do; None where there is none."""
+    least = 0 if shape.minimum is None else shape.minimum
+    most = _UNBOUNDED if shape.maximum is None else shape.maximum
+    matches = _matching(shape)
+    match shape.type:
+        case ShapeType.STRING if shape.enum:
+            known = frozenset(shape.enum)
+            return lambda value: type(value) is str and value in known
+        case ShapeType.STRING if matches is not None:
+            return lambda value: (
+                type(value) is str and value.isascii() and least <= len(value) <= most and matches(value) is not None
+            )
+        case ShapeType.STRING:
+            return lambda value: type(value) is str and value.isascii() and least <= len(value) <= most
+        case ShapeType.BLOB:
+            return lambda value: type(value) is bytes and least <= len(value) <= most
+        case _:
+            return None
 
 
 def elements_rule(prefix: str, rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
@@ -64,10 +86,14 @@ def _bounds(shape: Shape) -> tuple[Rule, ...]:
     return tuple(rules)
 
 
+def _matching(shape: Shape) -> Callable[[str], object] | None:
+    return None if shape.pattern is None else re.compile(shape.pattern, re.ASCII).fullmatch
+
+
 def _pattern(shape: Shape) -> tuple[Rule, ...]:
-    if shape.pattern is None:
+    matches = _matching(shape)
+    if matches is None:
         return ()
-    matches = re.compile(shape.pattern, re.ASCII).fullmatch
     sentence = f"Member must satisfy regular expression pattern: {shape.pattern}"
     return (Rule(lambda value: matches(value) is not None, sentence),)
 

@@ -5,8 +5,7 @@ Source: AWS JSON 1.1 protocol (Smithy); times and nulls observed.
 
 from __future__ import annotations
 
-from base64 import b64encode
-from binascii import a2b_base64
+from binascii import a2b_base64, b2a_base64
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -42,12 +41,14 @@ def converter(shape_name: str, *, decodes: bool) -> Convert:
 
 def _structure_converter(shape: Shape, *, decodes: bool) -> Convert:
     converters = {name: converter(member, decodes=decodes) for name, member in shape.members.items()}
+    changed = {name: convert for name, convert in converters.items() if convert is not _unchanged}
 
     def convert(value: Any) -> dict[str, Any]:
-        _require(value, ShapeType.STRUCTURE)
+        if type(value) is not dict:
+            _require(value, ShapeType.STRUCTURE)
         assert decodes or value.keys() <= converters.keys(), f"not of {shape.name}: {value.keys() - converters.keys()}"
         return {
-            name: converters[name](member)
+            name: changed[name](member) if name in changed else member
             for name, member in value.items()
             if member is not None and name in converters
         }
@@ -58,6 +59,8 @@ def _structure_converter(shape: Shape, *, decodes: bool) -> Convert:
 def _list_converter(convert_element: Convert) -> Convert:
     def convert(value: Any) -> list[Any]:
         _require(value, ShapeType.LIST)
+        if convert_element is _unchanged:
+            return list(value)
         return [None if item is None else convert_element(item) for item in value]
 
     return convert
@@ -82,7 +85,8 @@ def _require(value: object, wanted: ShapeType) -> None:
 
 
 def _blob_from_base64(value: Any) -> bytes:
-    _require(value, ShapeType.STRING)
+    if type(value) is not str or not value.isascii():
+        _require(value, ShapeType.STRING)
     try:
         return a2b_base64(value, strict_mode=True)
     except ValueError:
@@ -91,7 +95,7 @@ def _blob_from_base64(value: Any) -> bytes:
 
 
 def _base64_from_blob(value: Any) -> str:
-    return b64encode(value).decode("ascii")
+    return b2a_base64(value, newline=False).decode("ascii")
 
 
 def _milliseconds(value: Any) -> Any:

@@ -12,7 +12,15 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
-from regionsim.kms.constraints import PRESENT, TYPE_TESTS, Rule, elements_rule, rules_of, type_fault
+from regionsim.kms.constraints import (
+    PRESENT,
+    TYPE_TESTS,
+    Rule,
+    elements_rule,
+    plainly_sound,
+    rules_of,
+    type_fault,
+)
 from regionsim.kms.conversions import converter
 from regionsim.kms.errors import SerializationException, UnknownOperationException, ValidationException
 from regionsim.kms.model import Operation, Shape, ShapeType, model
@@ -117,19 +125,21 @@ def _checker(shape_name: str) -> _Check:
 def _structure_checker(shape: Shape) -> _Check:
     is_typed = TYPE_TESTS[shape.type]
     members = [
-        ((name,), name, name in shape.required, _checker(member_shape)) for name, member_shape in shape.members.items()
+        (name, name in shape.required, plainly_sound(_shape(member_shape)), _checker(member_shape))
+        for name, member_shape in shape.members.items()
     ]
 
     def check(value: Any, path: MemberPath, found: list[Problem]) -> None:
         if not is_typed(value):
             found.append(_mistyped(value, shape, path))
             return
-        for step, name, is_required, check_member in members:
+        for name, is_required, is_sound, check_member in members:
             member = value.get(name)
-            if member is not None:
-                check_member(member, path + step, found)
-            elif is_required:
-                found.append(_broken(None, path + step, PRESENT))
+            if member is None:
+                if is_required:
+                    found.append(_broken(None, (*path, name), PRESENT))
+            elif is_sound is None or not is_sound(member):
+                check_member(member, (*path, name), found)
 
     return check
 

@@ -110,7 +110,7 @@ class AuditTrail:
     @property
     def is_full(self) -> bool:
         """True while the Region must take no call."""
-        return self.waiting_count >= MAX_WAITING
+        return len(self._entries) + self._in_flight_count >= MAX_WAITING
 
     def add(self, entry: AuditEntry) -> None:
         """Commit this entry within 100 ms."""

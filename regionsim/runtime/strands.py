@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 from collections.abc import Callable, Coroutine, Generator
-from typing import Any, Generic, Protocol, TypeVar, cast
+from typing import Any, Generic, Protocol, TypeVar
 
 from regionsim.runtime.virtual_loop import running
 
@@ -84,7 +84,7 @@ class Signal(Generic[T]):
         if value is _NEVER:
             raise asyncio.CancelledError
         assert value is not _NOT_YET, "who was woken was woken by the signal"
-        return cast("T", value)
+        return value  # type: ignore[return-value]  # `cast` is a call, and this one of the most frequent
 
     def cancel(self, msg: object = None) -> bool:
         """End the wait, a little later, with CancelledError; False when it is over already."""
@@ -150,10 +150,10 @@ class Strand:
         "_done_callback",
         "_is_over",
         "_is_to_cancel",
-        "_loop",
         "_name",
         "_on_end",
         "_on_wait",
+        "_virtual",
     )
 
     def __init__(
@@ -178,8 +178,6 @@ class Strand:
 
     def begin(self) -> None:
         """Run up to the first wait."""
-        virtual = running.loop
-        self._loop: asyncio.AbstractEventLoop = asyncio.get_running_loop() if virtual is None else virtual
         try:
             awaited = self._coroutine.send(None)
         except StopIteration:
@@ -188,6 +186,7 @@ class Strand:
             self._die(error)
         else:
             self._on_wait(self)
+            self._virtual = virtual = running.loop
             if virtual is not None:
                 virtual.strands[self] = None
             self._wait_for(awaited)
@@ -212,14 +211,15 @@ class Strand:
 
     def go_on_soon(self) -> None:
         """The same, in a callback of its own."""
-        self._loop.call_soon(self.go_on)
+        loop = self._virtual or asyncio.get_running_loop()  # a virtual loop has stopped when it ends its strands
+        loop.call_soon(self.go_on)
 
     def _wait_for(self, awaited: Any) -> None:
         self._awaited = awaited
         if isinstance(awaited, Signal):
             awaited._waiter = self
         elif awaited is None:  # a turn for the others
-            self._loop.call_soon(self.go_on)
+            self.go_on_soon()
         else:
             assert awaited._asyncio_future_blocking, "a strand awaits signals and futures"
             awaited._asyncio_future_blocking = False

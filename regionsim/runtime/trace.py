@@ -126,10 +126,10 @@ class Trace:
 
     def emit(self, region: str, kind: str, /, **fields: FieldValue) -> None:
         """Note an event at this instant. Fields are not called `t_ns`, `region` or `kind`, and never hold bytes."""
-        assert _RESERVED.isdisjoint(fields), f"an event's own {sorted(_RESERVED)} are no fields"
         if self._keeps_nothing and not self._sinks[kind]:
             self._hashed_count += 1
             return
+        assert _RESERVED.isdisjoint(fields), f"an event's own {sorted(_RESERVED)} are no fields"
         # What Event(...) does, without its call: every call of a run is told of five times.
         event = _new_tuple(Event, (self._now(), region, kind, fields))
         if self._has_digest:

@@ -6,6 +6,7 @@ Source: FIPS 186-5; RFC 3279, 2.2.3; SP 800-56A (the curves' cofactor is 1); KMS
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -68,11 +69,13 @@ class EcPair(SigningPair, AgreeingPair):
 
     def sign(self, algorithm: str, message_type: MessageType, message: bytes, draws: Draws) -> bytes:
         # What a seed gives must repeat, down to the length of a signature; otherwise ECDSA is AWS's: random.
-        return self._private.sign(message, ec.ECDSA(self._given(message_type), deterministic_signing=draws.is_seeded))
+        is_digest = message_type is MessageType.DIGEST
+        return self._private.sign(message, _ecdsa(type(self._hash), is_digest=is_digest, is_repeated=draws.is_seeded))
 
     def is_signature(self, algorithm: str, message_type: MessageType, message: bytes, signature: bytes) -> bool:
         try:
-            self._public.verify(signature, message, ec.ECDSA(self._given(message_type)))
+            is_digest = message_type is MessageType.DIGEST
+            self._public.verify(signature, message, _ecdsa(type(self._hash), is_digest=is_digest, is_repeated=False))
         except InvalidSignature:
             return False
         return True
@@ -86,8 +89,10 @@ class EcPair(SigningPair, AgreeingPair):
             raise ValidationException
         return self._private.exchange(ec.ECDH(), peer)
 
-    def _given(self, message_type: MessageType) -> HashAlgorithm | utils.Prehashed:
-        return utils.Prehashed(self._hash) if message_type is MessageType.DIGEST else self._hash
+
+@cache
+def _ecdsa(kind: type[HashAlgorithm], *, is_digest: bool, is_repeated: bool) -> ec.ECDSA:
+    return ec.ECDSA(utils.Prehashed(kind()) if is_digest else kind(), deterministic_signing=is_repeated)
 
 
 def new_ec_key(spec: KeySpec, draws: Draws) -> bytes:

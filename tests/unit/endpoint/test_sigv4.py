@@ -11,6 +11,7 @@ from botocore.credentials import Credentials
 from hypothesis import given
 from hypothesis import strategies as st
 
+from regionsim.endpoint import sigv4
 from regionsim.endpoint.http import HttpRequest
 from regionsim.endpoint.sigv4 import Verifier, read_signature
 from regionsim.kms.errors import (
@@ -151,6 +152,49 @@ def test_no_header_is_an_internal_error(authorization, date):
     request = HttpRequest(method="POST", path="/", query="", headers=headers, body=b"")
     with pytest.raises(KmsError):
         verify(request)
+
+
+PARTS = (
+    "Credential=a/20260101/us-east-1/kms/aws4_request",
+    "SignedHeaders=host;x-amz-date",
+    "Signature=0a1b",
+    "Signature=0a1b=",
+    "Signature=",
+    "X-Signature=0a1b",
+    "SignedHeaders=",
+    "Credential=a/20260102/us-east-1/kms/aws4_request",
+    "junk",
+)
+
+
+@given(
+    st.sampled_from(["AWS4-HMAC-SHA256 ", "AWS4-HMAC-SHA256", "AWS4-HMAC-SHA512 ", ""]),
+    st.permutations(PARTS[:3]) | st.lists(st.sampled_from(PARTS), max_size=5),
+    st.lists(st.sampled_from(PARTS), max_size=1),
+    st.sampled_from([", ", ",", " , ", " "]),
+    st.sampled_from(["20260101T000000Z", "", "junk"]),
+)
+def test_what_is_kept_of_a_header_reads_as_the_header_itself(algorithm, parts, more, between, date):
+    authorization = algorithm + between.join([*parts, *more])
+    request = HttpRequest(
+        method="POST", path="/", query="", headers={"x-amz-date": date, "authorization": authorization}, body=b""
+    )
+    found = []
+    with pytest.MonkeyPatch.context() as patch:
+        for _ in range(2):
+            try:
+                found.append(read_signature(request))
+            except KmsError as refusal:
+                found.append((type(refusal), refusal.message))
+            patch.setattr(sigv4, "_usual_parts", lambda beginning: None)
+    assert found[0] == found[1]
+
+
+def test_a_usual_header_is_read_from_what_is_kept():
+    sigv4._usual_parts.cache_clear()
+    for _ in range(3):
+        verify(signed())
+    assert sigv4._usual_parts.cache_info().hits >= 1
 
 
 def test_nothing_shows_a_secret():

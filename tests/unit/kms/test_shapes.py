@@ -13,9 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from regionsim.kms.constraints import plainly_sound
 from regionsim.kms.errors import SerializationException, UnknownOperationException, ValidationException
 from regionsim.kms.model import ShapeType, model
-from regionsim.kms.shapes import decode, encode, problems, unknown_members, validate
+from regionsim.kms.shapes import _checker, decode, encode, problems, unknown_members, validate
 
 KEY_ID = "1234abcd-12ab-34cd-56ef-1234567890ab"
 NOT_NULL = "Member must not be null"
@@ -346,3 +347,35 @@ def test_no_json_at_all_raises_anything_but_a_refusal(data, operation):
     body = data.draw(st.dictionaries(st.sampled_from([*members, "Other"]), JSON_VALUES, max_size=4))
     with suppress(SerializationException, ValidationException):
         validate(operation, decode(operation, body))
+
+
+# --- the quick test before the rules ---
+
+
+PLAIN_SHAPES = [shape for shape in model().shapes.values() if shape.type in (ShapeType.STRING, ShapeType.BLOB)]
+ODD_VALUES = st.sampled_from(
+    [None, True, 0, 1.5, [], {}, b"", b"x" * 5000, "", "\ud800", "\u00e9", "\U0001f511", "x" * 9000, KEY_ID]
+)
+
+
+def values_for(shape):
+    known = [st.sampled_from(shape.enum)] if shape.enum else []
+    usual = st.text(max_size=40) if shape.type is ShapeType.STRING else st.binary(max_size=40)
+    if shape.pattern is not None:
+        known.append(st.from_regex(shape.pattern, fullmatch=True))
+    return st.one_of(ODD_VALUES, usual, *known)
+
+
+@pytest.mark.parametrize("shape", PLAIN_SHAPES, ids=lambda shape: shape.name)
+@given(data=st.data())
+def test_what_passes_the_quick_test_breaks_no_rule(shape, data):
+    value = data.draw(values_for(shape))
+    is_sound = plainly_sound(shape)
+    found = []
+    _checker(shape.name)(value, (), found)
+    assert is_sound is not None
+    if is_sound(value):
+        assert found == []
+    elif not found:  # the quick test may send on what is sound, if it is no plain text
+        assert isinstance(value, str)
+        assert not value.isascii()
