@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from regionsim.cli.parser import DID_NOT_HOLD, OK, Command, new_file
+from regionsim.cli.parser import DID_NOT_HOLD, OK, Command, count, new_file, seconds
 from regionsim.cli.telling import style
 
 _MOST_US = 1_000.0
@@ -57,10 +57,10 @@ def _add_bench(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--regions", default="1", metavar="N|A,B", help="how many Regions, or which (default: 1)")
     add("--ops", default="Encrypt,Decrypt,GenerateDataKey", metavar="LIST", help="operations (default: %(default)s)")
-    add("--seconds", type=float, default=3.0, metavar="S", help="how long each operation is measured (default: 3)")
-    add("--concurrency", type=int, default=64, metavar="C", help="callers of each Region (default: 64)")
+    add("--seconds", type=seconds, default=3.0, metavar="S", help="how long each operation is measured (default: 3)")
+    add("--concurrency", type=count, default=64, metavar="C", help="callers of each Region (default: 64)")
     add("--durable", action="store_true", help="take an answer only when its audit record is on the disk")
-    add("--keys", type=int, metavar="N", help="measure the control plane instead, in a Region that has N keys")
+    add("--keys", type=count, metavar="N", help="measure the control plane instead, in a Region that has N keys")
     add("--json", type=new_file, metavar="FILE", help="write the result to FILE as JSON; - is stdout")
 
 

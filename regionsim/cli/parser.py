@@ -56,6 +56,9 @@ def parser_of(command: Command) -> argparse.ArgumentParser:
     return parser
 
 
+_MOST_DIGITS = 18
+
+
 def seed(word: str) -> int:
     """A seed. Errors: ArgumentTypeError."""
     from regionsim.scenario.load import LARGEST_SEED
@@ -76,6 +79,24 @@ def rate_of(word: str) -> float:
         what = f"a rate is more than 0 virtual seconds per second, not {_cut(word)}"
         raise argparse.ArgumentTypeError(what + ("; leave it out to play flat out" if rate == math.inf else ""))
     return rate
+
+
+def count(word: str) -> int:
+    """A whole number of things. Errors: ArgumentTypeError."""
+    if not (word.isascii() and word.isdecimal() and len(word) <= _MOST_DIGITS):
+        raise argparse.ArgumentTypeError(f"a whole number is wanted, not {_cut(word)}")
+    return int(word)
+
+
+def seconds(word: str) -> float:
+    """More than no seconds, and not for ever. Errors: ArgumentTypeError."""
+    try:
+        length = float(word)
+    except ValueError:
+        length = math.nan
+    if not 0 < length < math.inf:
+        raise argparse.ArgumentTypeError(f"seconds are a number over 0, not {_cut(word)}")
+    return length
 
 
 def duration(word: str) -> int:

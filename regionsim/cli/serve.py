@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from regionsim.cli.parser import INTERRUPTED, OK, Command, duration, file_name
+from regionsim.cli.parser import INTERRUPTED, OK, Command, count, duration, file_name
 from regionsim.cli.telling import tell
 from regionsim.names.mistakes import ConfigError
 
@@ -51,10 +51,10 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
     add("--account", metavar="ID", help="the id of the only account (default: 000000000000)")
     add("--access-key", action="append", default=[], metavar="ID:SECRET[@ACCOUNT]", help="a key of an administrator")
     add("--host", default="127.0.0.1", help="the address to listen on (default: 127.0.0.1)")
-    add("--port", type=int, default=4599, help="the port of all Regions; 0 takes a free one (default: 4599)")
+    add("--port", type=count, default=4599, help="the port of all Regions; 0 takes a free one (default: 4599)")
     add("--data", type=file_name, metavar="DIR", help="keep the Regions' stores here (default: a temporary folder)")
     add("--seal-key", type=file_name, metavar="FILE", help="seals the domain keys (default: one made beside the data)")
-    add("--processes", type=int, default=1, metavar="N", help="put the Regions into so many processes (default: 1)")
+    add("--processes", type=count, default=1, metavar="N", help="put the Regions into so many processes (default: 1)")
     add("--quotas", action="store_true", help="request quotas as AWS has them")
     add("--strict-principals", action="store_true", help="principals of policies and grants must exist")
     add("--profile", metavar="P", help="how long HSM jobs take: host (the machine's time) or aws-like (default: host)")

@@ -39,6 +39,7 @@ class Admin:
             *chaos_routes(world.chaos),
             *record_routes(world),
             *account_routes(world.plan.regions, lambda: world.simulation.iam),
+            Route(method="GET", path="/", about="every route there is", handler=self._index),
             Route(method="GET", path="/openapi.json", about="this API as an OpenAPI document", handler=self._openapi),
         )
 
@@ -77,6 +78,13 @@ class Admin:
                 value = await route.handler(read_request(request, held))
                 return value if isinstance(value, HttpResponse) else json_response(200, value)
         raise ApiError(405, f"{request.method} does not go with '{path}'", f"it takes {_listed(matches)}")
+
+    async def _index(self, request: object) -> dict[str, object]:
+        listed = [
+            {"method": route.method, "path": f"{PREFIX}{route.path}".rstrip("/"), "about": route.about}
+            for route in self._routes
+        ]
+        return {"routes": listed, "more": f"{PREFIX}/openapi.json says what each takes"}
 
     async def _openapi(self, request: object) -> dict[str, object]:
         return document(self._routes)

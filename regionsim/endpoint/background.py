@@ -24,7 +24,7 @@ from regionsim.endpoint.world import LiveWorld, served
 from regionsim.faults.active import HEAL_ALL
 from regionsim.faults.vocabulary import parse_fault
 from regionsim.names.durations import parse_duration
-from regionsim.names.mistakes import ConfigError, advice
+from regionsim.names.mistakes import ConfigError, advice, require_type
 from regionsim.region.timers import Fired
 from regionsim.runtime.loop import run_real_time
 from regionsim.scenario.library import find_scenario
@@ -58,6 +58,9 @@ def serve(  # noqa: PLR0913 - one parameter for each option of the command
 
     Errors: ConfigError, ScenarioError.
     """
+    for what, given in (("accounts", accounts), ("data", data), ("scenario", scenario)):
+        if given is not None:
+            require_type(what, given, (str, Path), "the path of a file" if what != "data" else "the path of a folder")
     settings = ServeSettings(
         scenario=None if scenario is None else load_scenario(find_scenario(str(scenario))),
         regions=None if regions is None else tuple(regions.split(",") if isinstance(regions, str) else regions),

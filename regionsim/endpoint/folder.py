@@ -32,6 +32,8 @@ class DataFolder:
         try:
             path.mkdir(parents=True, exist_ok=True)
             lock = os.open(path / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except FileExistsError:
+            raise ConfigError(f"'{path}' is a file; give a folder, which is made where there is none") from None
         except OSError as error:
             raise ConfigError(f"the folder '{path}' cannot be used: {error.strerror}") from None
         try:

@@ -15,7 +15,7 @@ from regionsim.hsm.algorithms.attestation import roots_in
 from regionsim.hsm.profiles import PROFILES
 from regionsim.names.dataclass import dataclass
 from regionsim.names.ids import is_account_id
-from regionsim.names.mistakes import ConfigError, advice
+from regionsim.names.mistakes import ConfigError, advice, require_type
 from regionsim.names.regions import partition_of
 from regionsim.runtime.clock import NS_PER_HOUR
 from regionsim.scenario.access_keys import read_accounts_file
@@ -59,6 +59,7 @@ class ServeSettings:
     attestation_roots: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        require_type("a port", self.port, int, "a whole number from 0 to 65535")
         if not 0 <= self.port <= 65_535:
             raise ConfigError(f"a port is a whole number from 0 to 65535, not {self.port}")
         try:

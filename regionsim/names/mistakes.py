@@ -10,6 +10,7 @@ Refusals of KMS are something else: they are answers (`regionsim.kms.errors`).
 from __future__ import annotations
 
 import difflib
+import reprlib
 from collections import Counter
 from collections.abc import Iterable
 
@@ -20,6 +21,15 @@ class RegionsimError(Exception):
 
 class ConfigError(RegionsimError):
     """A setting, a path or a usage that cannot work."""
+
+
+def require_type(what: str, value: object, kinds: type | tuple[type, ...], wanted: str) -> None:
+    """Return when a value that a Python program gave is of these types; True and False are no numbers.
+
+    Errors: ConfigError, with what is `wanted`.
+    """
+    if not isinstance(value, kinds) or isinstance(value, bool):
+        raise ConfigError(f"{what} is {wanted}, not {type(value).__name__}: {reprlib.repr(value)}")
 
 
 def nearest(word: str, candidates: Iterable[str]) -> str | None:

@@ -15,7 +15,7 @@ from regionsim import __version__
 from regionsim.invariants.verdicts import Finding, Kind
 from regionsim.invariants.watch import Watch
 from regionsim.names.dataclass import dataclass
-from regionsim.names.mistakes import ConfigError, RegionsimError
+from regionsim.names.mistakes import ConfigError, RegionsimError, require_type
 from regionsim.runtime.clock import WallClock
 from regionsim.runtime.garbage import searched_seldom
 from regionsim.runtime.interrupts import Interrupts
@@ -86,6 +86,10 @@ class RunOptions:
     until_ns: int | None = None
 
     def __post_init__(self) -> None:
+        if self.seed is not None:
+            require_type("a seed", self.seed, int, f"a whole number from 0 to {LARGEST_SEED}")
+        if self.rate is not None:
+            require_type("a rate", self.rate, (int, float), "more than 0 virtual seconds per second")
         if self.seed is not None and not 0 <= self.seed <= LARGEST_SEED:
             raise ConfigError(f"a seed is a whole number from 0 to {LARGEST_SEED}, not {self.seed}")
         if self.rate is not None and not 0 < self.rate < math.inf:

@@ -192,6 +192,11 @@ def test_figures_for_prometheus(world, kms, admin):
 
 def test_the_document_lists_every_route(world, admin):
     document = admin("GET", "/openapi.json")[1]
+    routes = admin("GET", "")[1]["routes"]
+    assert {(route["method"].lower(), route["path"]) for route in routes if route["path"] != "/_regionsim"} == {
+        (method, path) for path, methods in document["paths"].items() for method in methods if path != "/_regionsim/"
+    }
+    assert all(route["about"] for route in routes)
     assert document["openapi"] == "3.1.0"
     listed = {(method.upper(), path) for path, of in document["paths"].items() for method in of}
     assert listed == {(route.method, f"/_regionsim{route.path}") for route in world._up.admin.routes}
