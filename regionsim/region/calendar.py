@@ -81,7 +81,7 @@ class Calendar:
         for key in self._host.state.all_keys():
             self.key_changed(key.key_id, key)
         for store in self._host.state.key_stores():
-            self.key_store_changed(store)
+            self.key_store_changed(store.store_id, store)
         self._set_domain_key_rotation()
 
     def _note(self, fired: Fired) -> None:
@@ -103,12 +103,12 @@ class Calendar:
             else:
                 self.timers.set(kind, key_id, due_at_ns, errand)
 
-    def key_store_changed(self, store: KeyStore) -> None:
-        """Set the alarm of a custom key store: the end of what is under way with it."""
-        if store.until_ns is None:
-            self.timers.drop(KEY_STORE, store.store_id)
+    def key_store_changed(self, store_id: str, store: KeyStore | None) -> None:
+        """Set the alarm of a custom key store (None: it is gone): the end of what is under way with it."""
+        if store is None or store.until_ns is None:
+            self.timers.drop(KEY_STORE, store_id)
         else:
-            self.timers.set(KEY_STORE, store.store_id, store.until_ns, self._settle_store)
+            self.timers.set(KEY_STORE, store_id, store.until_ns, self._settle_store)
 
     @property
     def _grace_ns(self) -> int:

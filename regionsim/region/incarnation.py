@@ -22,6 +22,7 @@ from regionsim.kms.writes import (
     PutKeyStore,
     PutToken,
     RemoveKey,
+    RemoveKeyStore,
     RemoveToken,
     ServiceEvent,
     Write,
@@ -60,7 +61,7 @@ class Incarnation:
         """Hears the announcements of each commit, and the instant (epoch ns) that their outbox rows bear."""
         self.on_key: Callable[[str, KmsKey | None], None] = _nobody_asks
         """Hears of each key that a commit changed; None: it is deleted."""
-        self.on_key_store: Callable[[KeyStore], None] = _nobody_cares
+        self.on_key_store: Callable[[str, KeyStore | None], None] = _nobody_cares
         """Hears of each custom key store that a commit changed."""
         self._keys_being_made: Counter[str] = Counter()
 
@@ -169,7 +170,10 @@ class Incarnation:
                 self.state.apply(write)
                 fields = {"store": store.store_id, "name": store.name, "state": store.state.value}
                 self.trace.emit(self.region, "key_store_state", **fields, error=store.error_code)
-                self.on_key_store(store)
+                self.on_key_store(store.store_id, store)
+            case RemoveKeyStore(store_id=store_id):
+                self.state.apply(write)
+                self.on_key_store(store_id, None)
             case RemoveToken(material_id=material_id):
                 self.state.apply(write)
                 self.fleet.forget((material_id,))
@@ -266,7 +270,7 @@ def _nobody_asks(key_id: str, key: KmsKey | None) -> None:
     """Nothing: no calendar goes by it."""
 
 
-def _nobody_cares(store: KeyStore) -> None:
+def _nobody_cares(store_id: str, store: KeyStore | None) -> None:
     """Nothing: no calendar goes by it."""
 
 

@@ -91,6 +91,16 @@ class KeyStores:
         self._opened: dict[str, tuple[bytes, str]] = {}
         """Store -> its sealed secret, and that in clear."""
 
+    def changed(self, store_id: str, store: KeyStore | None) -> None:
+        """Forget the secret in clear of a store that is gone (None) or has another one."""
+        known = self._opened.get(store_id)
+        if known is not None and (store is None or store.sealed != known[0]):
+            del self._opened[store_id]
+
+    def secrets_for_scan(self) -> list[bytes]:
+        """The secrets in clear that are in memory. For tests that look for them; for nothing else."""
+        return [secret.encode() for _, secret in self._opened.values()]
+
     async def ask(self, inquiry: Inquiry) -> Word:
         """What backs a store, asked before a call is decided. Errors: KMSInternalException when no HSM serves."""
         match inquiry:
@@ -109,7 +119,9 @@ class KeyStores:
         if known is None or known[0] != store.sealed:
             answer = await self._host.perform(OpenSecret(store_id=store.store_id, token=store.sealed))
             assert isinstance(answer, SecretOpened)
-            known = self._opened[store.store_id] = (store.sealed, answer.secret)
+            known = (store.sealed, answer.secret)
+            if self._host.state.key_store(store.store_id) is not None:  # else it was deleted meanwhile
+                self._opened[store.store_id] = known
         return known[1]
 
     async def perform(self, plan: Plan[Any]) -> HsmAnswer:

@@ -24,6 +24,7 @@ from regionsim.kms.aws_keys import Unmade, unmade_key
 from regionsim.kms.errors import AccessDeniedException, KmsError, KMSInternalException, ThrottlingException
 from regionsim.kms.hsm_jobs import HsmAnswer
 from regionsim.kms.key import KmsKey
+from regionsim.kms.key_stores import KeyStore
 from regionsim.kms.operations.multi_region import answer_question, asked_region
 from regionsim.kms.operations.registry import operation_named
 from regionsim.kms.outside import Word
@@ -233,12 +234,17 @@ class Region:
         )
         self._calendar.begin()
         host.on_key = self._key_changed
-        host.on_key_store = self._calendar.key_store_changed
+        host.on_key_store = self._key_store_changed
 
     def _key_changed(self, key_id: str, key: KmsKey | None) -> None:
         if self._calendar is not None:
             self._calendar.key_changed(key_id, key)
         self._on_key(self.name, key_id, key)
+
+    def _key_store_changed(self, store_id: str, store: KeyStore | None) -> None:
+        if self._calendar is not None:
+            self._calendar.key_store_changed(store_id, store)
+        self._key_stores.changed(store_id, store)
 
     async def crash(self) -> None:
         """The hosts lose their memory, now, or as soon as they have booted. Nothing that was not committed is done,

@@ -377,6 +377,25 @@ async def test_states_say_which_operation_is_allowed(kms: OneRegion) -> None:
         assert (await kms.refusal("alice", operation, CustomKeyStoreId=store_id)).code == wrong
 
 
+@BACKED
+@one_region()
+async def test_the_hosts_forget_a_secret_with_its_store_and_when_it_is_changed(
+    kms: OneRegion, backing: dict[str, Any]
+) -> None:
+    stores = kms.region._key_stores
+    store_id = await connected(kms, backing)
+    opened = stores.secrets_for_scan()
+    assert len(opened) == 1
+    await kms.call("alice", "DisconnectCustomKeyStore", CustomKeyStoreId=store_id)
+    await kms.sleep_seconds(20)
+    assert stores.secrets_for_scan() == opened
+    if backing is ON_CLUSTER:
+        await kms.call("alice", "UpdateCustomKeyStore", CustomKeyStoreId=store_id, KeyStorePassword="newPassword")
+        assert opened[0] not in stores.secrets_for_scan()
+    await kms.call("alice", "DeleteCustomKeyStore", CustomKeyStoreId=store_id)
+    assert stores.secrets_for_scan() == []
+
+
 @one_region()
 async def test_a_store_with_keys_is_not_deleted_also_not_while_they_wait_for_their_end(kms: OneRegion) -> None:
     store_id = await connected(kms, ON_CLUSTER)
