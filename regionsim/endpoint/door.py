@@ -42,6 +42,7 @@ class Door:
     def __init__(self, simulation: Simulation, on_change: Callable[[], None]) -> None:
         self.simulation = simulation
         self._on_change = on_change
+        self._is_closed = False
         self._waiting: dict[str, set[Signal[Reply | Hangup]]] = {name: set() for name in simulation.regions}
         self._asked: Stage[tuple[str, Call, Signal[Reply | Hangup]]] = Stage(self._ask)
         self._said: Stage[tuple[Signal[Reply | Hangup], Reply]] = Stage(_give)
@@ -49,7 +50,8 @@ class Door:
         simulation.trace.add_sink(self._heard, ("fault_begins", "fault_ends", "region_crashed", "region_booted"))
 
     def close(self) -> None:
-        """Nobody gets an answer any more, and no fault is heard of."""
+        """Nobody gets an answer any more, or is let in, and no fault is heard of."""
+        self._is_closed = True
         self.simulation.trace.remove_sink(self._heard)
         for region in self._waiting:
             self._hang_up(region)
@@ -68,6 +70,8 @@ class Door:
 
         Errors: Hangup or Stalled when it gives none, or a fault keeps it from the caller.
         """
+        if self._is_closed:
+            raise Hangup
         if connected_ns > self._hidden_since_ns.get(region, connected_ns):
             self.simulation.fault_tally.met(self.simulation.faults.names_hiding(region))
             raise Hangup
@@ -86,9 +90,12 @@ class Door:
         return said
 
     def _ask(self, asked: tuple[str, Call, Signal[Reply | Hangup]]) -> None:
-        region, call, reply = asked
-        if not reply.done():  # else the Region has crashed since
-            self.simulation.regions[region].accept(call, lambda said: self._said.add((reply, said)))
+        name, call, reply = asked
+        region = self.simulation.regions[name]
+        if not region.is_up:
+            reply.give(Hangup())
+        elif not reply.done():  # else it has crashed since, and is up again
+            region.accept(call, lambda said: self._said.add((reply, said)))
 
     def _meet(self, region: str) -> None:
         """Errors: Hangup, Stalled, when a fault is in the way."""

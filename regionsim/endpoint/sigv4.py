@@ -44,6 +44,7 @@ _PLAIN = re.compile(r"(?:[!-~]+(?: [!-~]+)*)?").fullmatch
 _INSTANT_FORMAT = "%Y%m%dT%H%M%SZ"
 _MOST_KEYS_KEPT = 4096
 _LONGEST_KEPT = 1024
+_MOST_HEADERS_KEPT = 32
 _LAST = "Signature="
 _MISMATCH = (
     "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key "
@@ -161,7 +162,8 @@ def _from_header(request: HttpRequest, authorization: str) -> Signature:
     instant = request.headers.get("x-amz-date") or request.headers.get("date")
     # All but the end is the same in whatever a client signs on one day.
     beginning, _, value = authorization.rpartition(_LAST)
-    usual = _usual_parts(beginning) if value.isalnum() and len(beginning) <= _LONGEST_KEPT else None
+    is_usual = value.isalnum() and beginning.endswith((" ", ",")) and len(beginning) <= _LONGEST_KEPT
+    usual = _usual_parts(beginning) if is_usual else None
     if usual is None or instant is None:
         credential, signed_headers, value = _parts(authorization, has_instant=instant is not None)
     else:
@@ -178,12 +180,12 @@ def _from_header(request: HttpRequest, authorization: str) -> Signature:
 
 @lru_cache(maxsize=1024)
 def _usual_parts(beginning: str) -> tuple[str, str] | None:
-    """Credential and signed headers of a header that ends with the signature; None: not of one that can be read."""
+    """Credential and signed headers of a header that goes on with some signature, kept; None: it cannot be read."""
     try:
-        credential, signed_headers, value = _parts(f"{beginning}{_LAST}0", has_instant=True)
+        credential, signed_headers, _ = _parts(f"{beginning}{_LAST}0", has_instant=True)
     except IncompleteSignature:
         return None
-    return (credential, signed_headers) if value == "0" else None
+    return credential, signed_headers
 
 
 def _parts(authorization: str, *, has_instant: bool) -> tuple[str, str, str]:
@@ -279,7 +281,8 @@ def _names(signed_headers: str) -> tuple[str, ...]:
 
 
 def _require_signed(request: HttpRequest, signature: Signature) -> None:
-    unsigned = _unsigned(tuple(request.headers), signature.signed_headers)
+    find = _unsigned if len(request.headers) <= _MOST_HEADERS_KEPT else _unsigned.__wrapped__
+    unsigned = find(tuple(request.headers), signature.signed_headers)
     if unsigned is not None:
         what = "'Host' or ':authority'" if unsigned == "host" else f"'{unsigned}'"
         raise InvalidSignatureException(f"{what} must be a 'SignedHeader' in the AWS Authorization.")

@@ -69,7 +69,7 @@ class HsmState(StrEnum):
 class Visit(Signal[Outcome]):
     """One job at one HSM, from its arrival to its answer; with no job, what only holds the HSM (`Hsm.carry`)."""
 
-    __slots__ = ("arrived_ns", "computed", "is_threaded", "job", "spent_ns", "started_ns", "time")
+    __slots__ = ("arrived_ns", "began_ns", "computed", "is_threaded", "job", "spent_ns", "started_ns", "time")
 
     def __init__(self, job: HsmJob | None, time: JobTime) -> None:
         super().__init__()
@@ -77,11 +77,14 @@ class Visit(Signal[Outcome]):
         self.time = time
         self.arrived_ns = now_ns()
         self.started_ns = 0
+        """When its service began: the HSM is held from then on."""
+        self.began_ns = 0
+        """When its computing began; earlier than its service, if it was computed ahead of its turn."""
         self.is_threaded = False
         self.computed: Made | None = None
         """What was made of it while it was not yet its turn."""
         self.spent_ns = 0
-        """How long that took."""
+        """How long its computing took, on whatever thread."""
 
 
 class Hsm(Confined):
@@ -246,8 +249,9 @@ class Hsm(Confined):
         visit = Visit(job, self._profile.draw(job, self._times))
         if self._memory is None or not self._is_online or len(self._queue) >= QUEUE_LIMIT:
             raise KMSInternalException
-        is_at_once = running.loop is not None or is_slow(job)
-        if is_at_once and self._in_service is None and not self._queue and self._at_once > 0:
+        # On any real loop (`is_real_time` asks for more than `running` does), quick jobs wait for their company.
+        is_served_now = running.loop is not None or is_slow(job)
+        if is_served_now and self._in_service is None and not self._queue and self._at_once > 0:
             self._at_once -= 1
             self._serve(visit)
         else:
@@ -280,7 +284,7 @@ class Hsm(Confined):
     def _take_queue(self) -> None:
         self._at_once = JOBS_AT_ONCE
         try:
-            if running.loop is None:
+            if running.loop is None and self._in_service is None:
                 self._compute_together()
             while self._queue and self._in_service is None and self._at_once > 0:
                 self._at_once -= 1
@@ -292,11 +296,11 @@ class Hsm(Confined):
             self._go_on()
 
     def _compute_together(self) -> None:
-        """Compute the jobs at the head of the queue that will be served one after another at once."""
+        """Compute the jobs at the head of the queue that nothing will part: no drawn time, no job for the thread."""
         for visit in islice(self._queue, self._at_once):
             if visit.job is None or visit.time.service_ns or self.slow_factor > 1 or is_slow(visit.job):
                 return
-            if not visit.cancelled():
+            if visit.computed is None and not visit.cancelled():
                 visit.computed = self._compute(self._operational_memory(), visit)
 
     def _serve(self, visit: Visit) -> None:
@@ -326,17 +330,17 @@ class Hsm(Confined):
             self._give(visit, visit.job)
 
     def _compute(self, memory: HsmMemory, visit: Visit) -> Made:
-        began_ns = now_ns()
+        visit.began_ns = now_ns()
         try:
-            if visit.job is None:
-                return _NOTHING
+            if visit.job is None or (visit.cancelled() and visit is not self._in_service):
+                return _NOTHING  # nobody asks for anything, or any more
             if self.error_probability and self._errors.random() < self.error_probability:
                 return KMSInternalException()
             return memory.perform(visit.job)
         except BaseException as error:  # noqa: BLE001 - told when its turn has come
             return error
         finally:
-            visit.spent_ns = now_ns() - began_ns
+            visit.spent_ns = now_ns() - visit.began_ns
 
     def _computed(self, visit: Visit, made: Made) -> None:
         """Take what was made, and hold the HSM for the rest of the service time: the drawn one or the real one."""
@@ -349,7 +353,10 @@ class Hsm(Confined):
             raise made
         # Of work that nothing was drawn for, the time that it really took is what a fault makes longer.
         service_ns = round((visit.time.service_ns or visit.spent_ns) * self.slow_factor)
-        left_ns = service_ns - max(visit.spent_ns, now_ns() - visit.started_ns)
+        held_ns = now_ns() - visit.started_ns
+        if self.slow_factor <= 1:  # else what was computed ahead holds a slow HSM all the same
+            held_ns = max(held_ns, visit.spent_ns)
+        left_ns = service_ns - held_ns
         if left_ns > 0:
             self._service_end = call_later_ns(left_ns, self._served, visit, service_ns, made)
         else:
@@ -363,7 +370,7 @@ class Hsm(Confined):
             self._hand_ahead()
         self.jobs_done += 1
         self.busy_ns += service_ns
-        self._note_job(visit, visit.started_ns - visit.arrived_ns, service_ns, outcome)
+        self._note_job(visit, visit.began_ns - visit.arrived_ns, service_ns, outcome)
         if visit.time.transit_ns:
             call_later_ns(visit.time.transit_ns, visit.give, outcome)
         else:

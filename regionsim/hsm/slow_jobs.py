@@ -69,4 +69,6 @@ def kind_of(job: HsmJob) -> object:
     """What jobs have in common that take about the same time."""
     if isinstance(job, ForRecipient):
         return kind_of(job.job)
+    if isinstance(job, ReEncrypt):
+        return ReEncrypt, job.source_spec, job.destination_spec
     return type(job), getattr(job, "spec", None)

@@ -3,8 +3,8 @@
 Theory of operation. Whoever tells the loop of each result wakes it each time, and fights with it for the interpreter
 between any two computations; on two cores that cost a third of all RSA signatures. So the thread goes on with what it
 has been given for `TOLD_AFTER_NS` before it tells. A result waits for no longer than that and one more computation of
-its own kind: before one of another kind, which may take a thousand times as long, the thread tells, too. Two rounds are
-kept ordered, so that it has the next one when it has told.
+its own kind: before one of another kind, which may take a thousand times as long, the thread tells, too. What it does
+between two tellings is a round. The thread is sent on two of them at a time, so that it has the next when it has told.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Worker(Generic[T, R]):
         """Compute that after what was given before. `compute` raises nothing; what is of one `kind` takes about the
         same time."""
         self._given.append(_Given(item, kind, compute))
-        self._order()
+        self._send()
 
     def forget(self) -> None:
         """Compute nothing that has not begun; what has is still told."""
@@ -61,7 +61,7 @@ class Worker(Generic[T, R]):
             self._thread.shutdown(wait=True)
             self._thread = None
 
-    def _order(self) -> None:
+    def _send(self) -> None:
         if self._given and self._round_count < _ROUNDS:
             self._round_count += 1
             if self._thread is None:
@@ -76,11 +76,10 @@ class Worker(Generic[T, R]):
         until_ns = now_ns() + TOLD_AFTER_NS
         while not made or now_ns() < until_ns:
             try:
+                if made and self._given[0].kind != kind:
+                    break
                 given = self._given.popleft()
             except IndexError:  # nothing left, or just forgotten
-                break
-            if made and given.kind != kind:
-                self._given.appendleft(given)
                 break
             kind = given.kind
             made.append((given.item, given.compute()))
@@ -88,6 +87,6 @@ class Worker(Generic[T, R]):
 
     def _hear(self, computing: asyncio.Future[list[tuple[T, R]]]) -> None:
         self._round_count -= 1
-        self._order()
+        self._send()
         for item, result in computing.result():
             self._told(item, result)

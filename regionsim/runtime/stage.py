@@ -20,7 +20,7 @@ T = TypeVar("T")
 class Stage(Generic[T]):
     """Items wait here until all that has come in this turn of the loop is there; `work` then does one after another.
 
-    What `work` raises goes to the loop, and keeps nobody behind it waiting for ever.
+    What `work` raises goes to whoever runs the stage, mostly the loop; those behind it are done all the same, later.
     """
 
     __slots__ = ("_items", "_work")
@@ -46,5 +46,7 @@ class Stage(Generic[T]):
             while items:
                 work(items.popleft())
         finally:
-            for item in items:
-                self.add(item)
+            if items:
+                if not self._items:
+                    asyncio.get_running_loop().call_soon(self.run)
+                self._items.extendleft(reversed(items))

@@ -98,6 +98,28 @@ async def test_a_fault_that_begins_before_they_are_answered_keeps_the_answers(
 
 
 @in_a_live_world
+async def test_a_closed_door_lets_nobody_in(world: LiveWorld, callers: Callers) -> None:
+    """Else who asks while the world is emptied gives its last flush something to do for ever."""
+    door = world.door
+    door.close()
+    requests = world.simulation.regions[REGION].counts.requests
+    callers.come(3)
+    await callers.have_heard(3)
+    assert callers.heard == ["Hangup"] * 3
+    assert world.simulation.regions[REGION].counts.requests == requests
+
+
+@in_a_live_world
+async def test_a_region_that_went_down_unheard_hangs_up(world: LiveWorld, callers: Callers) -> None:
+    region = world.simulation.regions[REGION]
+    callers.come(2)
+    callers.scope.begin(region.shut_down(), name="shut down")
+    await callers.have_heard(2)
+    assert callers.heard == ["Hangup"] * 2
+    await region.boot()
+
+
+@in_a_live_world
 async def test_who_is_asking_when_the_world_ends_is_hung_up_on(world: LiveWorld, callers: Callers) -> None:
     callers.come(2)
     world.door.close()

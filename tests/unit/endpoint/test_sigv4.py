@@ -190,6 +190,28 @@ def test_what_is_kept_of_a_header_reads_as_the_header_itself(algorithm, parts, m
     assert found[0] == found[1]
 
 
+@pytest.mark.parametrize(
+    "end",
+    [
+        "SignedHeaders=host;x-amz-date, Signature=0, XSignature=abc",
+        "SignedHeaders=host;x-amz-date, Signature=0,Foo=Signature=abc",
+        "Signature=0, SignedHeaders=host;x-amz-dateSignature=abc",
+        "Signature=0, SignedHeaders=host;x-amz-date;Signature=abc",
+    ],
+)
+def test_a_signature_is_a_parameter_of_its_own(end):
+    headers = {
+        "host": "x",
+        "x-amz-date": "20260101T000000Z",
+        "authorization": f"AWS4-HMAC-SHA256 Credential=a/20260101/us-east-1/kms/aws4_request, {end}",
+    }
+    request = HttpRequest(method="POST", path="/", query="", headers=headers, body=b"")
+    for _ in range(2):
+        read = read_signature(request)
+        assert read.value == "0"
+        assert read.signed_headers == tuple(end.partition("SignedHeaders=")[2].partition(",")[0].lower().split(";"))
+
+
 def test_a_usual_header_is_read_from_what_is_kept():
     sigv4._usual_parts.cache_clear()
     for _ in range(3):

@@ -617,3 +617,114 @@ def test_in_real_time_a_slow_hsm_s_thread_takes_several_times_as_long(monkeypatc
         fleet.close()
 
     run_real_time(main())
+
+
+def test_in_real_time_nothing_is_computed_beside_the_thread_or_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A crash in the turn in which a job came leaves a wake-up behind, which then finds others in service."""
+    happened: list[tuple[str, str]] = []
+    perform = hsm_module.HsmMemory.perform
+
+    def noting(self, job):
+        name = type(job).__name__
+        happened.append(("begun", name))
+        if name == "OfferAgreement":
+            time.sleep(0.03)
+        answer = perform(self, job)
+        happened.append(("ended", name))
+        return answer
+
+    async def main() -> None:
+        world = World(entropy=OsEntropy())
+        fleet = await world.started()
+        monkeypatch.setattr(hsm_module.HsmMemory, "perform", noting)
+        (hsm,) = fleet.hsms
+        hsm.visit(RANDOM)
+        hsm.drop_visits()
+        slow, quick = hsm.visit(OfferAgreement(peer_region="eu-west-1")), hsm.visit(RANDOM)
+        await slow
+        await quick
+        fleet.close()
+
+    run_real_time(main())
+    assert happened == [(what, name) for name in ("OfferAgreement", "GenerateRandom") for what in ("begun", "ended")]
+
+
+def test_in_real_time_a_fault_between_two_answers_has_nothing_computed_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    computed: list[int] = []
+    perform = hsm_module.HsmMemory.perform
+
+    def noting(self, job):
+        computed.append(job.byte_count)
+        return perform(self, job)
+
+    async def main() -> None:
+        world = World(entropy=OsEntropy())
+        fleet = await world.started()
+        monkeypatch.setattr(hsm_module.HsmMemory, "perform", noting)
+        (hsm,) = fleet.hsms
+
+        async def first() -> None:
+            await hsm.visit(GenerateRandom(byte_count=1))
+            hsm.slow_factor = 2000.0
+
+        world.scope.begin(first(), name="first")
+        visits = [hsm.visit(GenerateRandom(byte_count=number)) for number in (2, 3, 4)]
+        await sleep(0)
+        hsm.slow_factor = 1.0
+        for visit in visits:
+            await visit
+        fleet.close()
+
+    run_real_time(main())
+    assert computed == [1, 2, 3, 4]
+
+
+def test_in_real_time_an_hsm_that_becomes_slow_is_held_for_as_long_as_it_is_said_to_be_busy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    perform = hsm_module.HsmMemory.perform
+
+    def slow(self, job):
+        time.sleep(0.01)
+        return perform(self, job)
+
+    async def main() -> None:
+        world = World(entropy=OsEntropy())
+        fleet = await world.started()
+        monkeypatch.setattr(hsm_module.HsmMemory, "perform", slow)
+        (hsm,) = fleet.hsms
+        began_ns = now_ns()
+        visits = [hsm.visit(OfferAgreement(peer_region="eu-west-1")) for _ in range(8)]
+        await sleep(3 * MS)
+        hsm.slow_factor = 3.0
+        for visit in visits:
+            await visit
+        assert 7 * 30 * MS <= fleet.busy_ns <= now_ns() - began_ns + 10 * MS
+        fleet.close()
+
+    run_real_time(main())
+
+
+def test_in_real_time_the_thread_does_not_work_for_hosts_that_have_crashed(monkeypatch: pytest.MonkeyPatch) -> None:
+    computed: list[int] = []
+    perform = hsm_module.HsmMemory.perform
+
+    def slow(self, job):
+        time.sleep(0.01)
+        computed.append(1)
+        return perform(self, job)
+
+    async def main() -> None:
+        world = World(entropy=OsEntropy())
+        fleet = await world.started()
+        monkeypatch.setattr(hsm_module.HsmMemory, "perform", slow)
+        (hsm,) = fleet.hsms
+        for _ in range(30):
+            hsm.visit(OfferAgreement(peer_region="eu-west-1"))
+        await sleep(3 * MS)
+        fleet.on_host_crash()
+        await hsm.visit(OfferAgreement(peer_region="eu-west-1"))
+        fleet.close()
+
+    run_real_time(main())
+    assert len(computed) <= 4, "what was in service, what had begun, and the new one"
