@@ -7,8 +7,9 @@ key or alias, and that all operations refuse an alias in the same words, are UNV
 from __future__ import annotations
 
 from regionsim.authorization.principals import Principal
-from regionsim.kms.errors import AccessDeniedException, InvalidArnException, NotFoundException
+from regionsim.kms.errors import AccessDeniedException, InvalidArnException, KmsError, NotFoundException
 from regionsim.kms.key import KmsKey
+from regionsim.kms.model import model
 from regionsim.kms.state import RegionState
 from regionsim.names.arns import Arn, alias_arn, key_arn
 from regionsim.names.ids import ALIAS_PREFIX, is_key_id
@@ -20,10 +21,11 @@ ALIASES_NOT_TAKEN = "Key Aliases are not supported for this operation."
 def resolve(state: RegionState, caller: Principal, identifier: str, *, operation: str, takes_alias: bool) -> KmsKey:
     """The KMS key that `identifier` names in this Region.
 
-    Errors: NotFoundException, InvalidArnException (an alias where none is taken, or no KMS resource), and, for another
+    Errors: NotFoundException, InvalidArnException (an alias where none is taken, or, if the operation has that error,
+    no KMS resource), and, for another
     account's key that is not there, AccessDeniedException: AWS does not tell strangers which keys exist.
     """
-    account, resource = _split(state, caller, identifier)
+    account, resource = _split(state, caller, identifier, operation)
     if resource.startswith(ALIAS_PREFIX):
         if not takes_alias:
             raise InvalidArnException(ALIASES_NOT_TAKEN)
@@ -68,12 +70,12 @@ def unknown_foreign_key(caller: Principal, operation: str) -> AccessDeniedExcept
     )
 
 
-def _split(state: RegionState, caller: Principal, identifier: str) -> tuple[str, str]:
+def _split(state: RegionState, caller: Principal, identifier: str, operation: str) -> tuple[str, str]:
     """The account and the key id or alias name that `identifier` says."""
     if identifier.startswith("arn:"):
         arn = Arn.parse(identifier)
         if arn is None or arn.service != "kms" or arn.partition != partition_of(state.region).name:
-            raise InvalidArnException(f"Invalid arn {identifier}")
+            raise _no_key_arn(identifier, operation)
         if arn.region != state.region:
             raise NotFoundException(f"Invalid arn {arn.region}")
         kind, _, name = arn.resource.partition("/")
@@ -81,10 +83,17 @@ def _split(state: RegionState, caller: Principal, identifier: str) -> tuple[str,
             return arn.account, arn.resource
         if kind == "key" and is_key_id(name):
             return arn.account, name
-        raise InvalidArnException(f"Invalid arn {identifier}")
+        raise _no_key_arn(identifier, operation)
     if identifier.startswith(ALIAS_PREFIX) or is_key_id(identifier):
         return caller.account, identifier
     raise NotFoundException(f"Invalid keyId '{identifier}'")
+
+
+def _no_key_arn(identifier: str, operation: str) -> KmsError:
+    """What is said of an ARN that can be no key's: not every operation has an error of its own for it."""
+    known = model().operations.get(operation)  # none of the name of a permission that is half an operation
+    kind = InvalidArnException if known and "InvalidArnException" in known.errors else NotFoundException
+    return kind(f"Invalid arn {identifier}")
 
 
 def _is_of_here(state: RegionState, arn: Arn) -> bool:

@@ -5,7 +5,8 @@ of key it is (its origin, its usage) are the operation's own and come after this
 
 Source: KMS Developer Guide, "Key states of AWS KMS keys", table of 2025/26. Where the guide offers "DisabledException
 or KMSInvalidStateException" for keys pending deletion, it is the latter: UNVERIFIED (ours). UpdatePrimaryRegion under
-Updating is refused like its neighbours (ours: the guide's "OK" there contradicts its own footnotes).
+Updating is refused like its neighbours (ours: the guide's "OK" there contradicts its own footnotes). Where a key can
+never be in a state, as its usage is none that custom key stores have, the table lets it go on: the usage is refused.
 """
 
 from __future__ import annotations
@@ -55,23 +56,23 @@ _ROWS: Mapping[str, tuple[Cell, ...]] = {
     "CancelKeyDeletion":                   (_NOT,   _NOT,    _OK,     _NOT,  _NOT,    _NOT,    _NOT),
     "CreateAlias":                         (_OK,    _OK,     _DEL,    _OK,   _OK,     _OK,     _OK),
     "CreateGrant":                         (_OK,    _DIS,    _DEL,    _IMP,  _OK,     _CRE,    _OK),
-    "Decapsulate":                         (_OK,    _DIS,    _DEL,    _IMP,  _ORI,    _CRE,    _OK),
+    "Decapsulate":                         (_OK,    _DIS,    _DEL,    _IMP,  _OK,     _CRE,    _OK),
     "Decrypt":                             (_OK,    _DIS,    _DEL,    _IMP,  _UNA,    _CRE,    _OK),
     "DeleteAlias":                         (_OK,    _OK,     _OK,     _OK,   _OK,     _OK,     _OK),
     "DeleteImportedKeyMaterial":           (_OK,    _OK,     _OK,     _OK,   _ORI,    _CRE,    _UPD),
-    "DeriveSharedSecret":                  (_OK,    _DIS,    _DEL,    _IMP,  _ORI,    _CRE,    _OK),
+    "DeriveSharedSecret":                  (_OK,    _DIS,    _DEL,    _IMP,  _OK,     _CRE,    _OK),
     "DescribeKey":                         (_OK,    _OK,     _OK,     _OK,   _OK,     _OK,     _OK),
     "DisableKey":                          (_OK,    _OK,     _DEL,    _IMP,  _OK,     _CRE,    _UPD),
     "DisableKeyRotation":                  (_OK,    _DIS,    _DEL,    _ORI,  _ORI,    _CRE,    _OK),
     "EnableKey":                           (_OK,    _OK,     _DEL,    _IMP,  _OK,     _CRE,    _UPD),
     "EnableKeyRotation":                   (_OK,    _DIS,    _DEL,    _ORI,  _ORI,    _CRE,    _OK),
-    "Encapsulate":                         (_OK,    _DIS,    _DEL,    _IMP,  _ORI,    _CRE,    _OK),
+    "Encapsulate":                         (_OK,    _DIS,    _DEL,    _IMP,  _OK,     _CRE,    _OK),
     "Encrypt":                             (_OK,    _DIS,    _DEL,    _IMP,  _UNA,    _CRE,    _OK),
     "GenerateDataKey":                     (_OK,    _DIS,    _DEL,    _IMP,  _UNA,    _CRE,    _OK),
     "GenerateDataKeyPair":                 (_OK,    _DIS,    _DEL,    _IMP,  _ORI,    _CRE,    _OK),
     "GenerateDataKeyPairWithoutPlaintext": (_OK,    _DIS,    _DEL,    _IMP,  _ORI,    _CRE,    _OK),
     "GenerateDataKeyWithoutPlaintext":     (_OK,    _DIS,    _DEL,    _IMP,  _UNA,    _CRE,    _OK),
-    "GenerateMac":                         (_OK,    _DIS,    _DEL,    _IMP,  _ORI,    _CRE,    _OK),
+    "GenerateMac":                         (_OK,    _DIS,    _DEL,    _IMP,  _OK,     _CRE,    _OK),
     "GetKeyLastUsage":                     (_OK,    _OK,     _OK,     _OK,   _OK,     _OK,     _OK),
     "GetKeyPolicy":                        (_OK,    _OK,     _OK,     _OK,   _OK,     _OK,     _OK),
     "GetKeyRotationStatus":                (_OK,    _OK,     _OK,     _ORI,  _ORI,    _OK,     _OK),
@@ -90,14 +91,14 @@ _ROWS: Mapping[str, tuple[Cell, ...]] = {
     "RevokeGrant":                         (_OK,    _OK,     _OK,     _OK,   _OK,     _OK,     _OK),
     "RotateKeyOnDemand":                   (_OK,    _DIS,    _DEL,    _IMP,  _ORI,    _CRE,    _OK),
     "ScheduleKeyDeletion":                 (_OK,    _OK,     _DEL,    _OK,   _OK,     _OK,     _UPD),
-    "Sign":                                (_OK,    _DIS,    _DEL,    _IMP,  _ORI,    _CRE,    _OK),
+    "Sign":                                (_OK,    _DIS,    _DEL,    _IMP,  _OK,     _CRE,    _OK),
     "TagResource":                         (_OK,    _OK,     _DEL,    _OK,   _OK,     _OK,     _OK),
     "UntagResource":                       (_OK,    _OK,     _DEL,    _OK,   _OK,     _OK,     _OK),
     "UpdateAlias":                         (_OK,    _OK,     _DEL,    _OK,   _OK,     _OK,     _OK),
     "UpdateKeyDescription":                (_OK,    _OK,     _DEL,    _OK,   _OK,     _OK,     _OK),
     "UpdatePrimaryRegion":                 (_OK,    _DIS,    _DEL,    _IMP,  _ORI,    _CRE,    _UPD),
-    "Verify":                              (_OK,    _DIS,    _DEL,    _IMP,  _ORI,    _CRE,    _OK),
-    "VerifyMac":                           (_OK,    _DIS,    _DEL,    _IMP,  _ORI,    _CRE,    _OK),
+    "Verify":                              (_OK,    _DIS,    _DEL,    _IMP,  _OK,     _CRE,    _OK),
+    "VerifyMac":                           (_OK,    _DIS,    _DEL,    _IMP,  _OK,     _CRE,    _OK),
 }  # fmt: skip
 
 TABLE: Mapping[tuple[str, KeyState], Cell] = MappingProxyType(

@@ -377,6 +377,29 @@ async def test_states_say_which_operation_is_allowed(kms: OneRegion) -> None:
         assert (await kms.refusal("alice", operation, CustomKeyStoreId=store_id)).code == wrong
 
 
+@pytest.mark.parametrize(
+    ("operation", "parameters"),
+    [
+        ("Sign", {"Message": b"m", "SigningAlgorithm": "ECDSA_SHA_256"}),
+        ("GenerateMac", {"Message": b"m", "MacAlgorithm": "HMAC_SHA_256"}),
+        ("Encapsulate", {"EncapsulationAlgorithm": "ML_KEM"}),
+    ],
+)
+@one_region()
+async def test_a_use_that_no_key_in_a_store_has_is_refused_alike_whether_it_is_available(
+    kms: OneRegion, operation: str, parameters: dict[str, Any]
+) -> None:
+    store_id = await connected(kms, ON_CLUSTER)
+    key_id = await key_in(kms, store_id)
+    connected_one = await kms.refusal("alice", operation, KeyId=key_id, **parameters)
+    await kms.call("alice", "DisconnectCustomKeyStore", CustomKeyStoreId=store_id)
+    await kms.sleep_seconds(20)
+    assert await key_state(kms, key_id) == "Unavailable"
+    disconnected_one = await kms.refusal("alice", operation, KeyId=key_id, **parameters)
+    assert connected_one.code == "InvalidKeyUsageException"
+    assert (disconnected_one.code, disconnected_one.message) == (connected_one.code, connected_one.message)
+
+
 @BACKED
 @one_region()
 async def test_the_hosts_forget_a_secret_with_its_store_and_when_it_is_changed(

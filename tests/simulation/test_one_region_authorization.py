@@ -195,6 +195,29 @@ async def test_another_account_needs_both_sides(kms: OneRegion) -> None:
 
 
 @one_region()
+async def test_a_blob_vouches_for_the_bare_id_of_another_account_s_key(kms: OneRegion) -> None:
+    key_id = await key_with(kms, allow(ROOT), allow(AWAY, "kms:*"))
+    blob = (await kms.call("alice", "Encrypt", KeyId=key_id, Plaintext=b"order"))["CiphertextBlob"]
+    opened = await kms.call("zoe", "Decrypt", KeyId=key_id, CiphertextBlob=blob)
+    assert (opened["Plaintext"], opened["KeyId"]) == (b"order", kms.arn(key_id))
+    own = await kms.create_key("zoe")
+    moved = await kms.call("zoe", "ReEncrypt", SourceKeyId=key_id, CiphertextBlob=blob, DestinationKeyId=own)
+    assert moved["SourceKeyId"] == kms.arn(key_id)
+    # A stranger hears what one without KeyId hears; and of what did not make the blob, that it is not there.
+    stranger = await kms.refusal("yann", "Decrypt", KeyId=key_id, CiphertextBlob=blob)
+    without = await kms.refusal("yann", "Decrypt", CiphertextBlob=blob)
+    assert (stranger.code, stranger.message) == (without.code, without.message)
+    assert without.code == "AccessDeniedException"
+    other = await key_with(kms, allow(ROOT), allow(AWAY, "kms:*"))
+    for operation, parameters in (
+        ("Decrypt", {"KeyId": other, "CiphertextBlob": blob}),
+        ("Decrypt", {"KeyId": key_id, "CiphertextBlob": b"no blob"}),
+        ("Encrypt", {"KeyId": key_id, "Plaintext": b"x"}),
+    ):
+        assert (await kms.refusal("zoe", operation, **parameters)).code == "NotFoundException"
+
+
+@one_region()
 async def test_what_is_not_for_other_accounts_never_works_there(kms: OneRegion) -> None:
     key_id = await key_with(kms, allow(ROOT), allow([AWAY, f"arn:aws:iam::{AWAY}:user/zoe"], "kms:*"))
     arn = kms.arn(key_id)

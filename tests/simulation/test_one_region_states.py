@@ -86,6 +86,23 @@ async def parameters_for(kms: OneRegion, operation: str, key_id: str) -> dict[st
             return {name: key_id, **beside, **BESIDES_THE_KEY.get(operation, {})}
 
 
+@one_region()
+async def test_of_a_key_that_imports_nothing_that_is_told_though_it_is_pending_deletion(kms: OneRegion) -> None:
+    key_id = await kms.create_key()
+    await kms.call("alice", "ScheduleKeyDeletion", KeyId=key_id)
+    sealed = {"ImportToken": b"t", "EncryptedKeyMaterial": b"m", **FOR_GOOD}
+    for operation, beside in (
+        ("GetParametersForImport", BESIDES_THE_KEY["GetParametersForImport"]),
+        ("ImportKeyMaterial", sealed),
+        ("DeleteImportedKeyMaterial", {}),
+    ):
+        refusal = await kms.refusal("alice", operation, KeyId=key_id, **beside)
+        assert (refusal.code, refusal.message) == (
+            "UnsupportedOperationException",
+            f"{kms.arn(key_id)} origin is AWS_KMS which is not valid for this operation.",
+        )
+
+
 ANSWERS_TO = frozenset({"Verify", "VerifyMac", "Decapsulate", "DeriveSharedSecret"})
 """Operations that take what another one of the same key has given."""
 

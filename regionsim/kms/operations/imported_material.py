@@ -29,7 +29,7 @@ from regionsim.kms.imports import (
     with_import,
     without_imports,
 )
-from regionsim.kms.key import Import, KeyMaterial, KmsKey, SharedProperties
+from regionsim.kms.key import Import, KeyMaterial, KeyState, KmsKey, SharedProperties
 from regionsim.kms.key_identifiers import resolve
 from regionsim.kms.key_specs import is_symmetric
 from regionsim.kms.key_states import require_state
@@ -252,7 +252,9 @@ def _importable(view: View, call: Call, identifier: str, operation: str, values:
     """
     key = resolve(view.state, call.caller, identifier, operation=operation, takes_alias=False)
     require_on_key(view, call.caller, f"kms:{operation}", key, values=values)
-    require_state(operation, key)
+    # Of a key that never holds imported material, that is told before its deletion. Source: the table of key states.
+    if key.shared.is_imported or key.state not in (KeyState.PENDING_DELETION, KeyState.PENDING_REPLICA_DELETION):
+        require_state(operation, key)
     if not key.shared.is_imported:
         raise UnsupportedOperationException(
             f"{key.arn} origin is {key.shared.origin} which is not valid for this operation."

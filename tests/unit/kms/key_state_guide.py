@@ -17,6 +17,8 @@ Source: KMS Developer Guide, "Key states of AWS KMS keys" (2025/26).
 
 from __future__ import annotations
 
+from regionsim.kms.model import model
+
 STATES = ("Enabled", "Disabled", "PendingDeletion", "PendingImport", "Unavailable", "Creating", "Updating")
 
 _TABLE = """
@@ -96,8 +98,8 @@ CELLS = [(operation, state) for operation in ROWS for state in (*STATES, "Pendin
 def wanted(operation: str, state: str, *, arn: str, origin: str) -> str:
     """`ok`, or `<code>: <text>` of the refusal."""
     cell = ROWS[operation]["PendingDeletion" if state == "PendingReplicaDeletion" else state]
-    if cell == "ok":
-        return "ok"
+    if cell == "ok" or (cell == "n/a" and _UNSUPPORTED not in model().operations[operation].errors):
+        return "ok"  # the second: as far as the table goes, for the key's usage is another one
     code, text = _FOOTNOTES[cell]
     if cell == "3" and state == "PendingReplicaDeletion":
         text = "{arn} is pending replica deletion."

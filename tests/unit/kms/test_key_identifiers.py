@@ -36,8 +36,8 @@ def state() -> RegionState:
     )
 
 
-def resolved(identifier: str, *, takes_alias: bool = True) -> KmsKey:
-    return resolve(state(), caller(), identifier, operation="Encrypt", takes_alias=takes_alias)
+def resolved(identifier: str, *, takes_alias: bool = True, operation: str = "Encrypt") -> KmsKey:
+    return resolve(state(), caller(), identifier, operation=operation, takes_alias=takes_alias)
 
 
 FORMS = {
@@ -105,9 +105,11 @@ REFUSED = {
 @pytest.mark.parametrize(("identifier", "refusal"), REFUSED.items())
 def test_what_leads_nowhere_is_refused_as_aws_refuses_it(identifier: str, refusal: tuple[type[KmsError], str]) -> None:
     kind, text = refusal
-    with pytest.raises(kind) as caught:
-        resolved(identifier)
-    assert caught.value.message == text
+    for operation in ("DescribeKey", "Encrypt", "ReEncryptFrom"):
+        is_modelled = kind is not InvalidArnException or operation == "DescribeKey"
+        with pytest.raises(kind if is_modelled else NotFoundException) as caught:
+            resolved(identifier, operation=operation)
+        assert caught.value.message == text.replace("kms:Encrypt", f"kms:{operation}")
 
 
 @pytest.mark.parametrize("identifier", ["alias/orders", "alias/none", ALIAS_ARN, f"arn:aws:kms:{HERE}:{AWAY}:alias/x"])
