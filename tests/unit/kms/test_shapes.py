@@ -10,7 +10,7 @@ import botocore.parsers
 import botocore.serialize
 import botocore.session
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from regionsim.kms.constraints import plainly_sound
@@ -367,6 +367,7 @@ def values_for(shape):
 
 
 @pytest.mark.parametrize("shape", PLAIN_SHAPES, ids=lambda shape: shape.name)
+@settings(max_examples=30)
 @given(data=st.data())
 def test_what_passes_the_quick_test_breaks_no_rule(shape, data):
     value = data.draw(values_for(shape))
