@@ -71,10 +71,7 @@ def seed(word: str) -> int:
 
 def rate_of(word: str) -> float:
     """Virtual seconds per second. Errors: ArgumentTypeError."""
-    try:
-        rate = float(word)
-    except ValueError:
-        rate = math.nan
+    rate = _number(word)
     if not 0 < rate < math.inf:
         what = f"a rate is more than 0 virtual seconds per second, not {_cut(word)}"
         raise argparse.ArgumentTypeError(what + ("; leave it out to play flat out" if rate == math.inf else ""))
@@ -90,10 +87,7 @@ def count(word: str) -> int:
 
 def seconds(word: str) -> float:
     """More than no seconds, and not for ever. Errors: ArgumentTypeError."""
-    try:
-        length = float(word)
-    except ValueError:
-        length = math.nan
+    length = _number(word)
     if not 0 < length < math.inf:
         raise argparse.ArgumentTypeError(f"seconds are a number over 0, not {_cut(word)}")
     return length
@@ -130,6 +124,14 @@ def new_file(word: str) -> str:
     if why and word != "-":
         raise argparse.ArgumentTypeError(f"'{escaped(word)}' cannot be written: {why}")
     return word
+
+
+def _number(word: str) -> float:
+    """NaN for what is none."""
+    try:
+        return float(word)
+    except ValueError:
+        return math.nan
 
 
 def _cut(word: str) -> str:

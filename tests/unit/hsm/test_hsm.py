@@ -3,6 +3,7 @@
 import asyncio
 import threading
 import time
+from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from regionsim.hsm import hsm as hsm_module
 from regionsim.hsm.hsm import HsmState
 from regionsim.kms.errors import InvalidCiphertextException, KMSInternalException
-from regionsim.kms.hsm_jobs import Decrypt, GenerateRandom, HsmAnswer, OfferAgreement, RewrapTokens
+from regionsim.kms.hsm_jobs import Decrypt, GenerateRandom, HsmAnswer, HsmJob, OfferAgreement, RewrapTokens
 from regionsim.runtime.entropy import OsEntropy
 from regionsim.runtime.loop import run_real_time, run_virtual
 from regionsim.runtime.tasks import now_ns, sleep
@@ -449,15 +450,24 @@ def test_in_real_time_a_slow_hsm_that_knows_what_comes_next_loses_none_of_it() -
     run_real_time(main())
 
 
+def before_each_job(monkeypatch: pytest.MonkeyPatch, do: Callable[[HsmJob], object]) -> None:
+    """From now on, do that on the thread that is about to compute a job."""
+    perform = hsm_module.HsmMemory.perform
+
+    def doing(self, job):
+        do(job)
+        return perform(self, job)
+
+    monkeypatch.setattr(hsm_module.HsmMemory, "perform", doing)
+
+
 def test_in_real_time_quick_jobs_of_one_turn_are_computed_together_once_each_and_in_order(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     happened: list[str] = []
-    perform = hsm_module.HsmMemory.perform
 
-    def noting(self, job):
+    def noting(job) -> None:
         happened.append(f"computed {job.byte_count}")
-        return perform(self, job)
 
     async def ask(fleet, number: int) -> None:
         await fleet.perform(GenerateRandom(byte_count=number))
@@ -466,7 +476,7 @@ def test_in_real_time_quick_jobs_of_one_turn_are_computed_together_once_each_and
     async def main() -> None:
         world = World(entropy=OsEntropy())
         fleet = await world.started()
-        monkeypatch.setattr(hsm_module.HsmMemory, "perform", noting)
+        before_each_job(monkeypatch, noting)
         tasks = [world.spawn(ask(fleet, number)) for number in (1, 2, 3)]
         for task in tasks:
             await task
@@ -483,16 +493,14 @@ def test_in_real_time_what_stands_behind_a_slow_job_or_a_drawn_time_is_not_compu
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     computed: list[str] = []
-    perform = hsm_module.HsmMemory.perform
 
-    def noting(self, job):
+    def noting(job) -> None:
         computed.append(type(job).__name__)
-        return perform(self, job)
 
     async def main() -> None:
         world = World(entropy=OsEntropy())
         fleet = await world.started(profile=fixed_profile(20 * MS))
-        monkeypatch.setattr(hsm_module.HsmMemory, "perform", noting)
+        before_each_job(monkeypatch, noting)
         callers = [Caller(world, fleet.perform(RANDOM)) for _ in range(3)]
         await until_task_waits()
         assert computed == ["GenerateRandom"]
@@ -508,16 +516,14 @@ def test_in_real_time_what_stands_behind_a_slow_job_or_a_drawn_time_is_not_compu
 
 def test_in_real_time_who_has_left_is_not_computed_for(monkeypatch: pytest.MonkeyPatch) -> None:
     computed: list[int] = []
-    perform = hsm_module.HsmMemory.perform
 
-    def noting(self, job):
+    def noting(job) -> None:
         computed.append(job.byte_count)
-        return perform(self, job)
 
     async def main() -> None:
         world = World(entropy=OsEntropy())
         fleet = await world.started()
-        monkeypatch.setattr(hsm_module.HsmMemory, "perform", noting)
+        before_each_job(monkeypatch, noting)
         (hsm,) = fleet.hsms
         visits = [hsm.visit(GenerateRandom(byte_count=number)) for number in (1, 2, 3)]
         visits[1].cancel()
@@ -573,16 +579,13 @@ def test_in_real_time_an_hsm_that_an_answer_stops_gives_no_later_answer() -> Non
 
 
 def test_in_real_time_each_job_of_the_thread_is_noted_with_its_own_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    perform = hsm_module.HsmMemory.perform
-
-    def slow(self, job):
+    def slow(job) -> None:
         time.sleep(0.002)
-        return perform(self, job)
 
     async def main() -> None:
         world = World(entropy=OsEntropy())
         fleet = await world.started()
-        monkeypatch.setattr(hsm_module.HsmMemory, "perform", slow)
+        before_each_job(monkeypatch, slow)
         (hsm,) = fleet.hsms
         began_ns = now_ns()
         visits = [hsm.visit(OfferAgreement(peer_region="eu-west-1")) for _ in range(6)]
@@ -598,16 +601,13 @@ def test_in_real_time_each_job_of_the_thread_is_noted_with_its_own_time(monkeypa
 
 
 def test_in_real_time_a_slow_hsm_s_thread_takes_several_times_as_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    perform = hsm_module.HsmMemory.perform
-
-    def slow(self, job):
+    def slow(job) -> None:
         time.sleep(0.01)
-        return perform(self, job)
 
     async def main() -> None:
         world = World(entropy=OsEntropy())
         fleet = await world.started()
-        monkeypatch.setattr(hsm_module.HsmMemory, "perform", slow)
+        before_each_job(monkeypatch, slow)
         (hsm,) = fleet.hsms
         hsm.slow_factor = 4
         began_ns = now_ns()
@@ -651,16 +651,14 @@ def test_in_real_time_nothing_is_computed_beside_the_thread_or_twice(monkeypatch
 
 def test_in_real_time_a_fault_between_two_answers_has_nothing_computed_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     computed: list[int] = []
-    perform = hsm_module.HsmMemory.perform
 
-    def noting(self, job):
+    def noting(job) -> None:
         computed.append(job.byte_count)
-        return perform(self, job)
 
     async def main() -> None:
         world = World(entropy=OsEntropy())
         fleet = await world.started()
-        monkeypatch.setattr(hsm_module.HsmMemory, "perform", noting)
+        before_each_job(monkeypatch, noting)
         (hsm,) = fleet.hsms
 
         async def first() -> None:
@@ -682,16 +680,13 @@ def test_in_real_time_a_fault_between_two_answers_has_nothing_computed_twice(mon
 def test_in_real_time_an_hsm_that_becomes_slow_is_held_for_as_long_as_it_is_said_to_be_busy(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    perform = hsm_module.HsmMemory.perform
-
-    def slow(self, job):
+    def slow(job) -> None:
         time.sleep(0.01)
-        return perform(self, job)
 
     async def main() -> None:
         world = World(entropy=OsEntropy())
         fleet = await world.started()
-        monkeypatch.setattr(hsm_module.HsmMemory, "perform", slow)
+        before_each_job(monkeypatch, slow)
         (hsm,) = fleet.hsms
         began_ns = now_ns()
         visits = [hsm.visit(OfferAgreement(peer_region="eu-west-1")) for _ in range(8)]
@@ -706,17 +701,15 @@ def test_in_real_time_an_hsm_that_becomes_slow_is_held_for_as_long_as_it_is_said
 
 def test_in_real_time_the_thread_does_not_work_for_hosts_that_have_crashed(monkeypatch: pytest.MonkeyPatch) -> None:
     computed: list[int] = []
-    perform = hsm_module.HsmMemory.perform
 
-    def slow(self, job):
+    def slow(job) -> None:
         time.sleep(0.01)
         computed.append(1)
-        return perform(self, job)
 
     async def main() -> None:
         world = World(entropy=OsEntropy())
         fleet = await world.started()
-        monkeypatch.setattr(hsm_module.HsmMemory, "perform", slow)
+        before_each_job(monkeypatch, slow)
         (hsm,) = fleet.hsms
         for _ in range(30):
             hsm.visit(OfferAgreement(peer_region="eu-west-1"))
